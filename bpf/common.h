@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the three backends have in common: their maps, the filter, the counters
+ * and the way a sample enters the ring. Everything here is inlined into each
+ * program; no helper that reads foreign memory is used, so that it also loads
+ * on a kernel in lockdown.
+ */
+#ifndef COMMON_H
+#define COMMON_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "tcpconnect.h"
+
+const volatile struct capture_settings settings = {};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* the recorder sets the size */
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct capture_control);
+} control SEC(".maps");
+
+/* The recorder sets the number of entries to what the user listed. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u8);
+} filter_pids SEC(".maps"), filter_uids SEC(".maps");
+
+/* Bit p % 64 of word p / 64 is set for each listed port p. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PORT_BITMAP_WORDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} filter_ports SEC(".maps");
+
+static __always_inline struct capture_counters *this_cpu_counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+static __always_inline int port_listed(__u16 port)
+{
+	__u32 word = port / 64;
+	__u64 *bits = bpf_map_lookup_elem(&filter_ports, &word);
+
+	return bits && *bits >> (port % 64) & 1;
+}
+
+/* 1 if the user wants this attempt. dport in host byte order. */
+static __always_inline int filter_wants(__u32 pid, __u32 uid, __u8 family, __u16 dport)
+{
+	if (settings.family && family != settings.family)
+		return 0;
+	if (settings.filters & FILTER_PID &&
+		!bpf_map_lookup_elem(&filter_pids, &pid) == !(settings.filters & FILTER_PID_NOT))
+		return 0;
+	if (settings.filters & FILTER_UID &&
+		!bpf_map_lookup_elem(&filter_uids, &uid) == !(settings.filters & FILTER_UID_NOT))
+		return 0;
+	if (settings.filters & FILTER_PORT &&
+		!port_listed(dport) == !(settings.filters & FILTER_PORT_NOT))
+		return 0;
+	return 1;
+}
+
+/*
+ * Waking the reader costs twenty times what the sample does, so it is done
+ * only when the reader asked for it, and once. See capture/ring.c for the
+ * other half.
+ */
+static __always_inline __u64 wakeup_flags(void)
+{
+	__u32 zero = 0;
+	struct capture_control *c = bpf_map_lookup_elem(&control, &zero);
+
+	if (!c || c->wakeup == WAKEUP_NONE)
+		return BPF_RB_NO_WAKEUP;
+	if (c->wakeup == WAKEUP_AT_LEVEL &&
+		bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < settings.wakeup_bytes)
+		return BPF_RB_NO_WAKEUP;
+	c->wakeup = WAKEUP_NONE;
+	return BPF_RB_FORCE_WAKEUP;
+}
+
+/*
+ * Counts the attempt, applies the filter and reserves its sample, all zero but
+ * for what is known of any attempt: kind, time and caller. NULL when it was
+ * filtered or lost; both are counted.
+ */
+static __always_inline struct sample_attempt *attempt_begin(
+	struct capture_counters *count, __u8 family, __u16 dport)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
+	struct sample_attempt *s;
+
+	count->seen++;
+	if (!filter_wants(pid_tgid >> 32, (__u32)uid_gid, family, dport)) {
+		count->filtered++;
+		return 0;
+	}
+	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	if (!s) {
+		count->lost++;
+		return 0;
+	}
+	__builtin_memset(s, 0, sizeof *s);
+	s->kind = SAMPLE_ATTEMPT;
+	s->time_ns = bpf_ktime_get_boot_ns();
+	s->pid = pid_tgid >> 32;
+	s->tid = (__u32)pid_tgid;
+	s->uid = (__u32)uid_gid;
+	s->gid = uid_gid >> 32;
+	s->family = family;
+	s->dport = dport;
+	bpf_get_current_comm(s->comm, sizeof s->comm);
+	return s;
+}
+
+static __always_inline void attempt_submit(struct capture_counters *count, struct sample_attempt *s)
+{
+	count->submitted++;
+	bpf_ringbuf_submit(s, wakeup_flags());
+}
+
+static __always_inline void copy_address(void *to, const __u32 from[4])
+{
+	__u32 *words = to;
+
+	words[0] = from[0];
+	words[1] = from[1];
+	words[2] = from[2];
+	words[3] = from[3];
+}
+
+/* ::ffff:a.b.c.d */
+static __always_inline int is_mapped(const __u32 a[4])
+{
+	return a[0] == 0 && a[1] == 0 && a[2] == bpf_htonl(0xffff);
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the programs in the kernel and the recorder say to each other: the
+ * samples in the ring buffer, the settings given before loading, the counters
+ * and the wake-up request. The three backends share every one of them, so
+ * user space does not care which one runs.
+ *
+ * Included by both sides. The includer has the fixed-size types __u8 .. __u64
+ * (<linux/types.h>, or bpf/kernel.h). All fields are in host byte order but
+ * the addresses, which are in network byte order.
+ */
+#ifndef TCPCONNECT_H
+#define TCPCONNECT_H
+
+#define SAMPLE_COMM_SIZE 16 /* TASK_COMM_LEN of the kernel */
+
+enum sample_kind {
+	SAMPLE_ATTEMPT = 1, /* struct sample_attempt: connect() was called */
+	SAMPLE_SOURCE = 2,  /* struct sample_source: the rest of an attempt of the cgroup backend */
+};
+
+/* Bits of sample_attempt.flags. */
+#define SAMPLE_COMPLETE 1u /* no sample_source follows */
+#define SAMPLE_MAPPED 2u   /* an IPv4 destination asked for on an AF_INET6 socket */
+
+/*
+ * One connection attempt. Addresses and ports that the hook cannot know are
+ * zero. An IPv4 address occupies the first four bytes, the others are zero.
+ */
+struct sample_attempt {
+	__u32 kind; /* SAMPLE_ATTEMPT */
+	__u32 flags;
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 socket;  /* identity of the socket: its cookie; 0 unknown */
+	__u32 ordinal; /* counts the attempts on this socket, from 1; 0 unknown */
+	__u32 pid;     /* thread group id, in the initial namespace */
+	__u32 tid;
+	__u32 uid; /* real, in the initial namespace */
+	__u32 gid;
+	__u16 lport; /* 0 unknown */
+	__u16 dport;
+	__u8 comm[SAMPLE_COMM_SIZE]; /* of the calling thread, NUL-terminated */
+	__u8 saddr[16];		     /* all zero: unknown */
+	__u8 daddr[16];
+	__u8 family; /* of the addresses: 4 or 6 */
+	__u8 reserved[7];
+};
+
+/* What sockops learns after connect4 and connect6: joined by socket and ordinal. */
+struct sample_source {
+	__u32 kind; /* SAMPLE_SOURCE */
+	__u32 ordinal;
+	__u64 socket;
+	__u8 saddr[16];
+	__u8 daddr[16]; /* the one in use: connect() to 0.0.0.0 goes to a loopback address */
+	__u16 lport;
+	__u8 reserved[6];
+};
+
+/*
+ * Per CPU. Once nothing is in flight, seen = submitted + filtered + lost.
+ */
+struct capture_counters {
+	__u64 seen;	 /* attempts that reached the hook */
+	__u64 submitted; /* given to the ring */
+	__u64 filtered;	 /* dropped by the user's filter */
+	__u64 lost;	 /* no room in the ring, or the kernel missed the return of the call */
+	__u64 partial;	 /* submitted, but the sample_source that follows found no room */
+};
+
+/* Bits of capture_settings.filters: which of the filters are in use, and negated. */
+#define FILTER_PID 1u
+#define FILTER_UID 2u
+#define FILTER_PORT 4u
+#define FILTER_PID_NOT 8u
+#define FILTER_UID_NOT 16u
+#define FILTER_PORT_NOT 32u
+
+/* Read-only for the programs: the verifier removes the filters that are not used. */
+struct capture_settings {
+	__u32 filters;
+	__u32 family;	    /* 4 or 6: only this one; 0: both */
+	__u64 wakeup_bytes; /* wake the reader when the ring holds this much */
+};
+
+/* What the sleeping reader asks for; the program that wakes it resets it. */
+enum wakeup_request {
+	WAKEUP_NONE = 0,     /* it is reading, or will look again by its own timer */
+	WAKEUP_AT_LEVEL = 1, /* wake at wakeup_bytes */
+	WAKEUP_AT_NEXT = 2,  /* wake at the next sample */
+};
+
+struct capture_control {
+	__u32 wakeup; /* enum wakeup_request */
+	__u32 reserved;
+};
+
+#define PORT_BITMAP_WORDS (65536 / 64)
+
+#ifndef __bpf__
+_Static_assert(sizeof(struct sample_attempt) == 104, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_source) == 56, "layout shared with the kernel side");
+#endif
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "backend.h"
+
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <unistd.h>
+
+#define OBJECT(name) extern const char backend_##name[], backend_##name##_end[]
+OBJECT(fentry);
+OBJECT(kprobe);
+OBJECT(cgroup);
+
+static int has_capability(cap_value_t value)
+{
+	cap_t caps = cap_get_proc();
+	cap_flag_value_t effective = CAP_CLEAR;
+
+	if (caps)
+		cap_get_flag(caps, value, CAP_EFFECTIVE, &effective);
+	cap_free(caps);
+	return effective == CAP_SET;
+}
+
+/* CAP_SYS_ADMIN holds both; the split exists since 5.8. */
+static int check_privilege(cap_value_t second, const char *second_name, struct error *missing)
+{
+	if (has_capability(CAP_SYS_ADMIN) || (has_capability(CAP_BPF) && has_capability(second)))
+		return 0;
+	return error_set(missing, "no privilege: run as root, or with CAP_BPF and %s", second_name);
+}
+
+static int check_tracing(struct error *missing)
+{
+	if (check_privilege(CAP_PERFMON, "CAP_PERFMON", missing))
+		return -1;
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return error_set(missing, "no BTF: /sys/kernel/btf/vmlinux cannot be read; the "
+					  "kernel needs CONFIG_DEBUG_INFO_BTF, and sysfs mounted");
+	return 0;
+}
+
+/* Also with programs that read kernel memory: refused from the level confidentiality on. */
+static int check_kprobe(struct error *missing)
+{
+	char levels[128] = "";
+	FILE *file;
+
+	if (check_tracing(missing))
+		return -1;
+	if (access("/sys/bus/event_source/devices/kprobe/type", F_OK))
+		return error_set(missing, "no kprobes: the kernel needs CONFIG_KPROBES and "
+					  "CONFIG_KPROBE_EVENTS");
+	file = fopen("/sys/kernel/security/lockdown", "r");
+	if (file) {
+		if (!fgets(levels, sizeof levels, file))
+			levels[0] = '\0';
+		fclose(file);
+	}
+	if (strstr(levels, "[confidentiality]"))
+		return error_set(missing, "lockdown: the kernel is in lockdown=confidentiality, "
+					  "which forbids programs that read its memory");
+	return 0;
+}
+
+int backend_cgroup_root(char *path, size_t size, struct error *missing)
+{
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *mount;
+	int found = 0;
+
+	while (mounts && !found && (mount = getmntent(mounts)))
+		if (!strcmp(mount->mnt_type, "cgroup2") && strlen(mount->mnt_dir) < size) {
+			strcpy(path, mount->mnt_dir);
+			found = 1;
+		}
+	if (mounts)
+		endmntent(mounts);
+	if (!found)
+		return error_set(missing, "cgroup v2 is not mounted: mount -t cgroup2 none "
+					  "/sys/fs/cgroup/unified, or any other directory");
+	return 0;
+}
+
+static int check_cgroup(struct error *missing)
+{
+	char path[4096];
+
+	if (check_privilege(CAP_NET_ADMIN, "CAP_NET_ADMIN", missing))
+		return -1;
+	return backend_cgroup_root(path, sizeof path, missing);
+}
+
+#define NO_IPV6 "IPv6 connects are not recorded"
+
+const struct backend backends[] = {
+	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect", backend_fentry,
+		backend_fentry_end, {{"v4_connect", NULL}, {"v6_connect", NO_IPV6}}, 0,
+		check_tracing},
+	{"kprobe", "kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect", backend_kprobe,
+		backend_kprobe_end,
+		{{"v4_enter", NULL}, {"v4_return", NULL}, {"v6_enter", NO_IPV6},
+			{"v6_return", NO_IPV6}},
+		0, check_kprobe},
+	{"cgroup", "cgroup/connect4, connect6 and sockops on the root of cgroup v2",
+		backend_cgroup, backend_cgroup_end,
+		{{"source_known", NULL}, {"connect4", NULL}, {"connect6", NO_IPV6}}, 1,
+		check_cgroup},
+	{0},
+};
+
+const struct backend *backend_find(const char *name)
+{
+	for (const struct backend *b = backends; b->name; b++)
+		if (!strcmp(b->name, name))
+			return b;
+	return NULL;
+}

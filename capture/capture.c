@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "capture.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define WAKEUP_FRACTION 4     /* of the ring: full enough to wake the reader */
+#define DRAIN_ROUNDS 1000     /* of a millisecond: the most to wait for running programs */
+
+struct capture {
+	const struct backend *backend;
+	struct bpf_object *object;
+	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
+	struct ring_buffer *ring;
+	struct capture_control *control; /* mapped; shared with the programs */
+	int counters_fd, cpus;
+	struct capture_counters missed; /* what the programs could not count themselves */
+	capture_sample *sample;
+	void *context;
+};
+
+static int print_verbose(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, arguments);
+}
+
+static int ring_sample(void *context, void *data, size_t length)
+{
+	struct capture *c = context;
+
+	c->sample(c->context, data, length);
+	return 0;
+}
+
+static struct bpf_map *find_map(struct capture *c, const char *name)
+{
+	return bpf_object__find_map_by_name(c->object, name);
+}
+
+/* How many rows a hash needs for the values; ports have their bitmap instead. */
+static uint32_t list_size(const struct filter_list *list)
+{
+	return list->count ? (uint32_t)list->count : 1;
+}
+
+static int configure(struct capture *c, const struct capture_options *options, struct error *error)
+{
+	const struct filter *f = options->filter;
+	struct capture_settings settings = {
+		.filters = (f->pids.count ? FILTER_PID : 0) | (f->uids.count ? FILTER_UID : 0) |
+			(f->ports.count ? FILTER_PORT : 0) | (f->pids.negated ? FILTER_PID_NOT : 0) |
+			(f->uids.negated ? FILTER_UID_NOT : 0) |
+			(f->ports.negated ? FILTER_PORT_NOT : 0),
+		.family = f->family,
+		.wakeup_bytes = options->ring_bytes / WAKEUP_FRACTION,
+	};
+
+	if (bpf_map__set_initial_value(find_map(c, ".rodata"), &settings, sizeof settings) ||
+		bpf_map__set_max_entries(find_map(c, "ring"), (uint32_t)options->ring_bytes) ||
+		bpf_map__set_max_entries(find_map(c, "filter_pids"), list_size(&f->pids)) ||
+		bpf_map__set_max_entries(find_map(c, "filter_uids"), list_size(&f->uids)))
+		return error_set(error, "cannot set up the maps: %s", strerror(errno));
+	return 0;
+}
+
+static int fill_hash(struct capture *c, const char *map, const struct filter_list *list)
+{
+	const uint8_t present = 1;
+
+	for (size_t i = 0; i < list->count; i++)
+		if (bpf_map__update_elem(find_map(c, map), &list->ranges[i].low, 4, &present, 1,
+			    BPF_ANY))
+			return -1;
+	return 0;
+}
+
+static int fill_ports(struct capture *c, const struct filter_list *ports)
+{
+	uint64_t bits[PORT_BITMAP_WORDS] = {0};
+
+	for (size_t i = 0; i < ports->count; i++)
+		for (uint32_t p = ports->ranges[i].low; p <= ports->ranges[i].high; p++)
+			bits[p / 64] |= 1ull << (p % 64);
+	for (uint32_t word = 0; word < PORT_BITMAP_WORDS; word++)
+		if (bits[word] && bpf_map__update_elem(find_map(c, "filter_ports"), &word, 4,
+					  &bits[word], 8, BPF_ANY))
+			return -1;
+	return 0;
+}
+
+/* Opens and loads the object; without the optional programs if with_optional is false. */
+static int load(struct capture *c, const struct capture_options *options, bool with_optional,
+	struct error *error)
+{
+	const struct backend *b = c->backend;
+	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
+
+	c->object = bpf_object__open_mem(b->object, (size_t)(b->object_end - b->object), &open);
+	if (!c->object)
+		return error_set(error, "cannot open the programs: %s", strerror(errno));
+	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name; i++)
+		if (b->programs[i].optional && !with_optional)
+			bpf_program__set_autoload(bpf_object__find_program_by_name(c->object,
+							  b->programs[i].name),
+				false);
+	if (configure(c, options, error))
+		return -1;
+	if (bpf_object__load(c->object))
+		return error_set(error, "the kernel refuses its programs: %s (%s)", strerror(errno),
+			b->hooks);
+	return 0;
+}
+
+static int attach(struct capture *c, struct error *warning, struct error *error)
+{
+	const struct backend *b = c->backend;
+	int cgroup = -1, status = 0;
+	char path[4096];
+
+	if (b->on_cgroup) {
+		if (backend_cgroup_root(path, sizeof path, error))
+			return -1;
+		cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (cgroup < 0)
+			return error_set(error, "cannot open %s: %s", path, strerror(errno));
+	}
+	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name && !status; i++) {
+		const struct backend_program *p = &b->programs[i];
+		struct bpf_program *program =
+			bpf_object__find_program_by_name(c->object, p->name);
+
+		errno = ENOENT;
+		if (bpf_program__autoload(program))
+			c->links[i] = b->on_cgroup ? bpf_program__attach_cgroup(program, cgroup)
+						   : bpf_program__attach(program);
+		if (c->links[i])
+			continue;
+		if (p->optional)
+			error_set(warning, "%s: cannot attach %s: %s", p->optional, p->name,
+				strerror(errno));
+		else
+			status = error_set(error, "cannot attach %s: %s", p->name,
+				strerror(errno));
+	}
+	if (cgroup >= 0)
+		close(cgroup);
+	return status;
+}
+
+static int open_ring(struct capture *c, struct error *error)
+{
+	void *control = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
+		MAP_SHARED, bpf_map__fd(find_map(c, "control")), 0);
+
+	if (control == MAP_FAILED)
+		return error_set(error, "cannot map the control page: %s", strerror(errno));
+	c->control = control;
+	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
+	c->cpus = libbpf_num_possible_cpus();
+	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
+	if (!c->ring)
+		return error_set(error, "cannot map the ring buffer: %s", strerror(errno));
+	return 0;
+}
+
+struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
+	capture_sample *sample, void *context, struct error *warning, struct error *error)
+{
+	struct capture *c;
+
+	warning->text[0] = '\0';
+	if (backend->check(error))
+		return NULL;
+	libbpf_set_print(options->verbose ? print_verbose : NULL);
+	c = calloc(1, sizeof *c);
+	if (!c) {
+		error_set(error, "out of memory");
+		return NULL;
+	}
+	c->backend = backend;
+	c->sample = sample;
+	c->context = context;
+	if (load(c, options, true, error)) {
+		struct error first = *error;
+
+		bpf_object__close(c->object);
+		c->object = NULL;
+		if (load(c, options, false, error)) {
+			*error = first;
+			capture_close(c);
+			return NULL;
+		}
+	}
+	if (fill_hash(c, "filter_pids", &options->filter->pids) ||
+		fill_hash(c, "filter_uids", &options->filter->uids) ||
+		fill_ports(c, &options->filter->ports)) {
+		error_set(error, "cannot fill the filters: %s", strerror(errno));
+		capture_close(c);
+		return NULL;
+	}
+	if (open_ring(c, error) || attach(c, warning, error)) {
+		capture_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+int capture_fd(const struct capture *c)
+{
+	return ring_buffer__epoll_fd(c->ring);
+}
+
+void capture_request_wakeup(struct capture *c, enum wakeup_request request)
+{
+	__atomic_store_n(&c->control->wakeup, (__u32)request, __ATOMIC_SEQ_CST);
+}
+
+int capture_consume(struct capture *c, struct error *error)
+{
+	int n = ring_buffer__consume(c->ring);
+
+	if (n < 0)
+		return error_set(error, "cannot read the ring buffer: %s", strerror(-n));
+	return n;
+}
+
+struct capture_counters capture_count(const struct capture *c)
+{
+	struct capture_counters sum = c->missed, *values;
+	uint32_t zero = 0;
+
+	values = calloc((size_t)c->cpus, sizeof *values);
+	if (values && !bpf_map_lookup_elem(c->counters_fd, &zero, values))
+		for (int i = 0; i < c->cpus; i++) {
+			sum.seen += values[i].seen;
+			sum.submitted += values[i].submitted;
+			sum.filtered += values[i].filtered;
+			sum.lost += values[i].lost;
+			sum.partial += values[i].partial;
+		}
+	free(values);
+	return sum;
+}
+
+static void detach(struct capture *c)
+{
+	/* The programs at the end of the list begin an attempt: they go first. */
+	for (size_t i = BACKEND_PROGRAMS_MAX; i-- > 0;) {
+		bpf_link__destroy(c->links[i]);
+		c->links[i] = NULL;
+	}
+}
+
+/* The kprobe backend: calls whose return was missed, or had not come when it was detached. */
+static void count_open_calls(struct capture *c)
+{
+	struct bpf_map *calls = find_map(c, "calls");
+	struct {
+		uint32_t tid, family;
+	} key, next;
+	void *from = NULL;
+
+	for (; calls && !bpf_map__get_next_key(calls, from, &next, sizeof next); from = &key) {
+		key = next;
+		c->missed.seen++;
+		c->missed.lost++;
+	}
+}
+
+int capture_drain(struct capture *c, struct error *error)
+{
+	detach(c);
+	for (int round = 0; round < DRAIN_ROUNDS; round++) {
+		struct capture_counters count = capture_count(c);
+
+		if (capture_consume(c, error) < 0)
+			return -1;
+		if (round && count.seen == count.submitted + count.filtered + count.lost)
+			break;
+		usleep(1000);
+	}
+	count_open_calls(c);
+	return capture_consume(c, error) < 0 ? -1 : 0;
+}
+
+void capture_close(struct capture *c)
+{
+	if (!c)
+		return;
+	detach(c);
+	ring_buffer__free(c->ring);
+	if (c->control)
+		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+	bpf_object__close(c->object);
+	free(c);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A backend at work: loaded, attached, its ring read in bulk, detached. */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include <linux/types.h>
+
+#include "../bpf/tcpconnect.h"
+#include "../formats/filter.h"
+#include "backend.h"
+
+struct capture;
+
+/* Gets each sample, of unchecked length and content. */
+typedef void capture_sample(void *context, const void *sample, size_t length);
+
+struct capture_options {
+	const struct filter *filter; /* run in the kernel */
+	size_t ring_bytes;	     /* a power of two, at least a page */
+	bool verbose;		     /* libbpf's messages to stderr */
+};
+
+/*
+ * Loads and attaches the backend. Returns NULL and the reason when this kernel
+ * cannot run it. *warning gets what is not recorded for want of an optional
+ * hook, else "".
+ */
+struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
+	capture_sample *sample, void *context, struct error *warning, struct error *error);
+
+/* Readable when the kernel woke us. */
+int capture_fd(const struct capture *capture);
+
+/* Asks to be woken: at the next sample, or only when the ring fills. Valid for one wake-up. */
+void capture_request_wakeup(struct capture *capture, enum wakeup_request request);
+
+/* Hands out all samples that are in the ring. Returns how many, or -1. */
+int capture_consume(struct capture *capture, struct error *error);
+
+/* Sums over all CPUs; see struct capture_counters. */
+struct capture_counters capture_count(const struct capture *capture);
+
+/*
+ * Detaches, hands out what is left in the ring, and waits for programs still
+ * running on other CPUs, so that the counters are final.
+ */
+int capture_drain(struct capture *capture, struct error *error);
+
+void capture_close(struct capture *capture);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tcpconnect-rec: records the outgoing TCP connection attempts of this host. */
+#include "recorder.h"
+
+#include <inttypes.h>
+
+#define PROGRAM "tcpconnect-rec"
+
+enum { EXIT_DONE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_LOST = 3 };
+
+static int complain(const struct error *error, int status)
+{
+	fprintf(stderr, PROGRAM ": %s\n", error->text);
+	return status;
+}
+
+static int record(const struct rec_options *options)
+{
+	struct recorder *recorder;
+	struct counters c;
+	struct error error;
+	int status = EXIT_DONE;
+
+	recorder = recorder_new(options, &error);
+	if (!recorder)
+		return complain(&error, EXIT_CANNOT);
+	if (recorder_run(recorder, &error))
+		status = complain(&error, EXIT_CANNOT);
+	c = recorder_counters(recorder);
+	if (!options->quiet)
+		fprintf(stderr,
+			PROGRAM ": %" PRIu64 " events recorded, %" PRIu64
+				" filtered in the kernel, %" PRIu64 " lost\n",
+			c.recorded, c.filtered, c.lost);
+	recorder_free(recorder);
+	if (status == EXIT_DONE && (c.lost || c.partial))
+		status = EXIT_LOST;
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct rec_options options = {0};
+	struct error error;
+	int status = EXIT_DONE;
+
+	if (rec_options_parse(&options, argc, argv, &error))
+		status = complain(&error, EXIT_USAGE);
+	else if (options.help)
+		rec_options_help(stdout);
+	else if (options.version)
+		puts(PROGRAM " " VERSION);
+	else if (options.list_backends)
+		status = recorder_list_backends(stdout) ? EXIT_DONE : EXIT_CANNOT;
+	else
+		status = record(&options);
+	rec_options_release(&options);
+	return status;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The command line of tcpconnect-rec. */
+#ifndef CAPTURE_OPTIONS_H
+#define CAPTURE_OPTIONS_H
+
+#include "../formats/options.h"
+
+struct rec_options {
+	const char *write; /* NULL: print only */
+	const char *backend;
+	struct filter filter;
+	struct columns_choice columns;
+	uint64_t ring_bytes, flush_ms, duration, events;
+	bool overwrite, print, unbuffered, list_backends, quiet, verbose, help, version;
+};
+
+/* Returns 0, or -1: wrong usage. rec_options_release() is due in both cases. */
+int rec_options_parse(struct rec_options *options, int argc, char **argv, struct error *error);
+void rec_options_release(struct rec_options *options);
+void rec_options_help(FILE *out);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A batch of events, decoded in place: header and columns point into the
+ * record. After batch_parse() every index in it is known to be inside its
+ * table, so that rows are read without further checks.
+ */
+#ifndef BATCH_H
+#define BATCH_H
+
+#include "error.h"
+#include "event.h"
+#include "record.h"
+
+/* The same for writing and reading. The bytes are borrowed. */
+struct batch_header {
+	uint8_t session[16];
+	uint32_t file;	   /* number of the file in the session, from 1 */
+	uint64_t sequence; /* records of the session before this batch */
+	struct clock_anchor anchor;
+	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME of earliest and latest event */
+	struct counters counters;
+	struct bytes host, backend;
+};
+
+/* Value of row r: base + the width-byte integer at data + r * width. */
+struct column {
+	const uint8_t *data;
+	uint64_t base;
+	uint8_t width;
+};
+
+static inline uint64_t column_get(const struct column *column, uint32_t row)
+{
+	return column->base +
+		get_le(column->data + (size_t)row * column->width, column->width);
+}
+
+struct batch {
+	struct batch_header header;
+	uint32_t events, processes, strings, ipv4, ipv6;
+	struct column time, process, tid, saddr, daddr, lport, dport, flags;
+	struct column pid, uid, gid, comm;
+	struct column string_end, ipv4_address, ipv6_high, ipv6_low;
+	struct bytes string_bytes;
+};
+
+/*
+ * Checks the fields that all records share. Puts the record without what
+ * follows it (padding, options of the block) into *record and its kind into
+ * *kind. Returns 0, or -1: not a record that this version can read.
+ */
+int record_parse(struct bytes payload, struct bytes *record, int *kind, struct error *error);
+
+/*
+ * Decodes a record of kind RECORD_BATCH. The batch borrows from it. Returns 0,
+ * or -1 with the reason: it is damaged, or needs a newer version.
+ */
+int batch_parse(struct batch *batch, struct bytes record, struct error *error);
+
+/* Row of the events, below batch->events. The comm is borrowed from the record. */
+void batch_event(const struct batch *batch, uint32_t row, struct event *event);
+
+/* What the wall clock of the host showed at that time, ns since 1970. */
+int64_t batch_wall_ns(const struct batch *batch, uint64_t time_ns);
+
+#endif

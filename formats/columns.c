@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A table of columns, and a table of styles that list columns with their
+ * widths. Our own style never fuses columns: there is always a space between.
+ * The styles of the peers have their padding to the byte, and so fuse where
+ * theirs does; what a hostile name contains is escaped in every style.
+ */
+#include "columns.h"
+#include "escape.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
+#define CELL_TEXT_MAX 255 /* bytes of a text that a cell shows before escaping */
+#define CELL_SIZE (ESCAPED_MAX(CELL_TEXT_MAX) + 1)
+#define LAYOUT_MAX 32
+
+struct columns {
+	struct cell_layout {
+		const struct column_kind *kind;
+		const char *header;
+		int width;     /* padded to this; 0: not padded */
+		int precision; /* a text is cut to this many characters; 0: not cut */
+		const char *separator; /* in front of it */
+	} cells[LAYOUT_MAX];
+	size_t count;
+	const char *row_end; /* bcc has a space at the end of its rows, not of its header */
+	bool zeros;	     /* the peers show what is unknown as zero */
+	bool started;
+	int64_t first_ns; /* of the first row */
+};
+
+/* Writes the cell, NUL-terminated, into CELL_SIZE bytes. */
+typedef void cell_writer(const struct columns *c, const struct columns_row *row, char *out);
+
+struct column_kind {
+	const char *name, *header;
+	int width;
+	cell_writer *write;
+};
+
+static void write_unsigned(uint64_t value, char *out)
+{
+	snprintf(out, CELL_SIZE, "%" PRIu64, value);
+}
+
+static void write_text(struct bytes text, char *out)
+{
+	if (!text.length)
+		text = bytes_of("-");
+	if (text.length > CELL_TEXT_MAX)
+		text.length = CELL_TEXT_MAX;
+	out[escape_column(text, out)] = '\0';
+}
+
+static void write_time(const struct columns *c, const struct columns_row *row, char *out)
+{
+	snprintf(out, CELL_SIZE, "%.3f", (double)(row->wall_ns - c->first_ns) / 1e9);
+}
+
+/* RFC 3339 in the zone of this machine (TZ), microseconds. */
+static void write_clock(const struct columns *c, const struct columns_row *row, char *out)
+{
+	int64_t seconds = row->wall_ns / 1000000000, ns = row->wall_ns % 1000000000;
+	char date[32], zone[8];
+	struct tm tm;
+	time_t t;
+
+	(void)c;
+	if (ns < 0) {
+		ns += 1000000000;
+		seconds--;
+	}
+	t = seconds;
+	localtime_r(&t, &tm);
+	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (tm.tm_gmtoff == 0)
+		strcpy(zone, "Z");
+	else
+		snprintf(zone, sizeof zone, "%c%02u:%02u", tm.tm_gmtoff < 0 ? '-' : '+',
+			(unsigned int)labs(tm.tm_gmtoff) / 3600 % 24,
+			(unsigned int)labs(tm.tm_gmtoff) / 60 % 60);
+	snprintf(out, CELL_SIZE, "%s.%06u%s", date, (unsigned int)(ns / 1000), zone);
+}
+
+static void write_host(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->host, out);
+}
+
+static void write_backend(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->backend, out);
+}
+
+static void write_uid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->process.uid, out);
+}
+
+static void write_gid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->process.gid, out);
+}
+
+static void write_pid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->process.pid, out);
+}
+
+static void write_tid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->tid, out);
+}
+
+static void write_comm(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process.comm, out);
+}
+
+static void write_ip(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->daddr.family, out);
+}
+
+static void write_address(
+	const struct columns *c, const struct address *address, uint8_t family, char *out)
+{
+	if (!address->family && !c->zeros)
+		strcpy(out, "-");
+	else
+		inet_ntop(family == 4 ? AF_INET : AF_INET6, address->bytes, out, CELL_SIZE);
+}
+
+static void write_saddr(const struct columns *c, const struct columns_row *row, char *out)
+{
+	write_address(c, &row->event->saddr, row->event->daddr.family, out);
+}
+
+static void write_daddr(const struct columns *c, const struct columns_row *row, char *out)
+{
+	write_address(c, &row->event->daddr, row->event->daddr.family, out);
+}
+
+static void write_lport(const struct columns *c, const struct columns_row *row, char *out)
+{
+	if (!row->event->lport && !c->zeros)
+		strcpy(out, "-");
+	else
+		write_unsigned(row->event->lport, out);
+}
+
+static void write_dport(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_unsigned(row->event->dport, out);
+}
+
+static const struct column_kind kinds[] = {
+	{"time", "TIME(s)", 9, write_time},
+	{"clock", "CLOCK", 27, write_clock},
+	{"host", "HOST", 12, write_host},
+	{"uid", "UID", 6, write_uid},
+	{"gid", "GID", 6, write_gid},
+	{"pid", "PID", 7, write_pid},
+	{"tid", "TID", 7, write_tid},
+	{"comm", "COMM", 15, write_comm},
+	{"ip", "IP", 2, write_ip},
+	{"saddr", "SADDR", 15, write_saddr},
+	{"lport", "LPORT", 5, write_lport},
+	{"daddr", "DADDR", 15, write_daddr},
+	{"dport", "DPORT", 5, write_dport},
+	{"backend", "BACKEND", 7, write_backend},
+};
+
+/* printf formats of the peers, taken apart (facts about them: the manual's SEE ALSO). */
+static const struct style {
+	const char *name;
+	bool has_lport, zeros;
+	const char *row_end, *lport_header;
+	bool lport_behind_daddr;
+	int pid, comm, comm_cut, saddr, lport, daddr, dport;
+} styles[] = {
+	{"bcc", true, true, " ", "LPORT", false, 7, 12, 12, 16, 6, 16, 6},
+	{"bcc2019", false, true, "", NULL, false, 6, 12, 12, 16, 0, 16, 4},
+	{"libbpf", true, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
+};
+
+static const struct column_kind *find_kind(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strlen(kinds[i].name) == length && !memcmp(kinds[i].name, name, length))
+			return &kinds[i];
+	return NULL;
+}
+
+static struct cell_layout *add(struct columns *c, const char *name, size_t length)
+{
+	const struct column_kind *kind = find_kind(name, length);
+	struct cell_layout *cell;
+
+	if (!kind || c->count == LAYOUT_MAX)
+		return NULL;
+	cell = &c->cells[c->count++];
+	cell->kind = kind;
+	cell->header = kind->header;
+	cell->width = kind->width;
+	cell->separator = c->count > 1 ? " " : "";
+	return cell;
+}
+
+static void add_styled(struct columns *c, const char *name, const char *header, int width,
+	int precision, const char *separator)
+{
+	struct cell_layout *cell = add(c, name, strlen(name));
+
+	if (header)
+		cell->header = header;
+	cell->width = width;
+	cell->precision = precision;
+	cell->separator = separator;
+}
+
+static int choose_style(
+	struct columns *c, const struct columns_choice *choice, struct error *error)
+{
+	const struct style *s = NULL;
+
+	for (size_t i = 0; i < sizeof styles / sizeof *styles; i++)
+		if (!strcmp(styles[i].name, choice->style))
+			s = &styles[i];
+	if (!s)
+		return error_set(error, "'%s' is not a style: bcc, bcc2019 or libbpf",
+			choice->style);
+	if (choice->names || choice->clock || (choice->lport && !s->has_lport))
+		return error_set(error, "style %s has no such column: leave out %s", s->name,
+			choice->names ? "-o" : choice->clock ? "-T" : "-L");
+	c->zeros = s->zeros;
+	c->row_end = s->row_end;
+	if (choice->time)
+		add_styled(c, "time", NULL, 9, 0, "");
+	if (choice->uid)
+		add_styled(c, "uid", NULL, 6, 0, "");
+	add_styled(c, "pid", NULL, s->pid, 0, "");
+	add_styled(c, "comm", NULL, s->comm, s->comm_cut, " ");
+	add_styled(c, "ip", NULL, 2, 0, " ");
+	add_styled(c, "saddr", NULL, s->saddr, 0, " ");
+	if (choice->lport && !s->lport_behind_daddr)
+		add_styled(c, "lport", s->lport_header, s->lport, 0, " ");
+	add_styled(c, "daddr", NULL, s->daddr, 0, " ");
+	if (choice->lport && s->lport_behind_daddr)
+		add_styled(c, "lport", s->lport_header, s->lport, 0, " ");
+	add_styled(c, "dport", NULL, s->dport, 0, " ");
+	return 0;
+}
+
+static int choose_names(struct columns *c, const char *names, struct error *error)
+{
+	for (const char *name = names;;) {
+		size_t length = strcspn(name, ",");
+
+		if (!add(c, name, length)) {
+			char known[256] = "";
+
+			if (c->count == LAYOUT_MAX)
+				return error_set(error, "more than %d columns", LAYOUT_MAX);
+			for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+				snprintf(known + strlen(known), sizeof known - strlen(known),
+					" %s", kinds[i].name);
+			return error_set(error, "'%.*s' is not a column:%s",
+				(int)(length < 64 ? length : 64), name, known);
+		}
+		if (!name[length])
+			return 0;
+		name += length + 1;
+	}
+}
+
+static void choose_usual(struct columns *c, const struct columns_choice *choice)
+{
+	const struct {
+		bool wanted;
+		const char *name;
+	} usual[] = {
+		{choice->time, "time"},
+		{choice->clock, "clock"},
+		{choice->uid, "uid"},
+		{true, "pid"},
+		{true, "comm"},
+		{true, "ip"},
+		{true, "saddr"},
+		{choice->lport, "lport"},
+		{true, "daddr"},
+		{true, "dport"},
+	};
+
+	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+		if (usual[i].wanted)
+			add(c, usual[i].name, strlen(usual[i].name));
+}
+
+struct columns *columns_new(const struct columns_choice *choice, struct error *error)
+{
+	struct columns *c = calloc(1, sizeof *c);
+	int status = 0;
+
+	if (!c) {
+		error_set(error, "out of memory");
+		return NULL;
+	}
+	c->row_end = "";
+	if (choice->style)
+		status = choose_style(c, choice, error);
+	else if (choice->names)
+		status = choose_names(c, choice->names, error);
+	else
+		choose_usual(c, choice);
+	if (status) {
+		free(c);
+		return NULL;
+	}
+	if (!choice->style)
+		c->cells[c->count - 1].width = 0; /* no blanks at the end of a line */
+	tzset();
+	return c;
+}
+
+void columns_free(struct columns *c)
+{
+	free(c);
+}
+
+void columns_header(struct columns *c, FILE *out)
+{
+	for (size_t i = 0; i < c->count; i++)
+		fprintf(out, "%s%-*s", c->cells[i].separator, c->cells[i].width,
+			c->cells[i].header);
+	putc('\n', out);
+}
+
+void columns_print(struct columns *c, const struct columns_row *row, FILE *out)
+{
+	char cell[CELL_SIZE];
+
+	if (!c->started) {
+		c->started = true;
+		c->first_ns = row->wall_ns;
+	}
+	for (size_t i = 0; i < c->count; i++) {
+		const struct cell_layout *layout = &c->cells[i];
+
+		layout->kind->write(c, row, cell);
+		if (layout->precision)
+			cell[layout->precision] = '\0';
+		fprintf(out, "%s%-*s", layout->separator, layout->width, cell);
+	}
+	fprintf(out, "%s\n", c->row_end);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "escape.h"
+
+/*
+ * Length of the valid UTF-8 sequence at p (RFC 3629), 0 if there is none.
+ * C1 controls, bidirectional controls and other invisible format characters
+ * are not let through: they change how the rest of the line looks.
+ */
+static size_t printable_sequence(const uint8_t *p, size_t length)
+{
+	uint32_t code;
+	size_t n;
+
+	if (p[0] >= 0xc2 && p[0] <= 0xdf)
+		n = 2, code = p[0] & 0x1fu;
+	else if (p[0] >= 0xe0 && p[0] <= 0xef)
+		n = 3, code = p[0] & 0x0fu;
+	else if (p[0] >= 0xf0 && p[0] <= 0xf4)
+		n = 4, code = p[0] & 0x07u;
+	else
+		return 0;
+	if (length < n)
+		return 0;
+	for (size_t i = 1; i < n; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (p[i] & 0x3fu);
+	}
+	if ((n == 3 && code < 0x800) || (n == 4 && (code < 0x10000 || code > 0x10ffff)) ||
+		(code >= 0xd800 && code <= 0xdfff))
+		return 0;
+	if (code < 0xa0 || code == 0xad || code == 0x061c || code == 0x180e ||
+		(code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+		(code >= 0x2060 && code <= 0x206f) || code == 0xfeff ||
+		(code >= 0xfff9 && code <= 0xfffb) || (code >= 0xe0000 && code <= 0xe0fff))
+		return 0;
+	return n;
+}
+
+size_t escape_column(struct bytes text, char *out)
+{
+	static const char hex[] = "0123456789abcdef";
+	char *start = out;
+
+	for (size_t i = 0; i < text.length;) {
+		uint8_t c = text.data[i];
+		size_t n = c < 0x80 ? 0 : printable_sequence(text.data + i, text.length - i);
+		bool edge = c == ' ' && (i == 0 || i == text.length - 1);
+
+		if (n) {
+			memcpy(out, text.data + i, n);
+			out += n;
+			i += n;
+			continue;
+		}
+		if (c >= ' ' && c < 0x7f && c != '\\' && !edge) {
+			*out++ = (char)c;
+		} else if (c == '\\') {
+			*out++ = '\\';
+			*out++ = '\\';
+		} else {
+			*out++ = '\\';
+			*out++ = 'x';
+			*out++ = hex[c >> 4];
+			*out++ = hex[c & 15];
+		}
+		i++;
+	}
+	return (size_t)(out - start);
+}

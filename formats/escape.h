@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Hostile text made safe for where it goes: one function for each place. */
+#ifndef ESCAPE_H
+#define ESCAPE_H
+
+#include "bytes.h"
+
+/* An escaped byte takes at most four characters. */
+#define ESCAPED_MAX(length) ((length) * 4)
+
+/*
+ * For a column on a terminal: printable ASCII and valid UTF-8 of printable
+ * characters stay, every other byte becomes \xNN, a backslash \\, and a space
+ * \x20 where it would split or hide the column (first, last). Writes at most
+ * ESCAPED_MAX(text.length) bytes, no NUL. Returns the number of bytes.
+ */
+size_t escape_column(struct bytes text, char *out);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "intern.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+/* Open addressing with linear probing, at most half full. slots: 1 + number, 0 free. */
+struct intern {
+	uint32_t limit, count, mask;
+	size_t bytes_limit;
+	uint32_t *slots;
+	uint32_t *ends; /* where string i ends in bytes */
+	uint8_t *bytes;
+};
+
+/* FNV-1a: short keys; an attacker who floods a batch costs at most its size squared. */
+static uint64_t hash(struct bytes s)
+{
+	uint64_t h = 14695981039346656037u;
+
+	for (size_t i = 0; i < s.length; i++)
+		h = (h ^ s.data[i]) * 1099511628211u;
+	return h ^ h >> 32;
+}
+
+struct intern *intern_new(uint32_t limit, size_t bytes_limit)
+{
+	struct intern *intern = calloc(1, sizeof *intern);
+	uint32_t slots = 16;
+
+	if (!intern)
+		return NULL;
+	while (slots < limit * 2)
+		slots *= 2;
+	intern->limit = limit;
+	intern->mask = slots - 1;
+	intern->bytes_limit = bytes_limit;
+	intern->slots = calloc(slots, sizeof *intern->slots);
+	intern->ends = calloc(limit, sizeof *intern->ends);
+	intern->bytes = malloc(bytes_limit);
+	if (!intern->slots || !intern->ends || !intern->bytes) {
+		intern_free(intern);
+		return NULL;
+	}
+	return intern;
+}
+
+void intern_free(struct intern *intern)
+{
+	if (!intern)
+		return;
+	free(intern->slots);
+	free(intern->ends);
+	free(intern->bytes);
+	free(intern);
+}
+
+void intern_clear(struct intern *intern)
+{
+	if (intern->count)
+		memset(intern->slots, 0, ((size_t)intern->mask + 1) * sizeof *intern->slots);
+	intern->count = 0;
+}
+
+uint32_t intern_count(const struct intern *intern)
+{
+	return intern->count;
+}
+
+size_t intern_bytes(const struct intern *intern)
+{
+	return intern->count ? intern->ends[intern->count - 1] : 0;
+}
+
+struct bytes intern_get(const struct intern *intern, uint32_t number)
+{
+	uint32_t start;
+
+	assert(number < intern->count);
+	start = number ? intern->ends[number - 1] : 0;
+	return (struct bytes){intern->bytes + start, intern->ends[number] - start};
+}
+
+uint32_t intern_add(struct intern *intern, struct bytes string)
+{
+	size_t used = intern_bytes(intern);
+	uint32_t slot = (uint32_t)hash(string) & intern->mask;
+
+	for (; intern->slots[slot]; slot = (slot + 1) & intern->mask)
+		if (bytes_equal(intern_get(intern, intern->slots[slot] - 1), string))
+			return intern->slots[slot] - 1;
+	if (intern->count == intern->limit || string.length > intern->bytes_limit - used)
+		return UINT32_MAX;
+	if (string.length)
+		memcpy(intern->bytes + used, string.data, string.length);
+	intern->ends[intern->count] = (uint32_t)(used + string.length);
+	intern->slots[slot] = ++intern->count;
+	return intern->count - 1;
+}

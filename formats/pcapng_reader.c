@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every block is checked as a whole (minimum, multiple of four, maximum, both
+ * lengths equal) before anything looks into it. After damage the framing is
+ * lost; a record of ours is found again by its magic.
+ */
+#include "pcapng.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define READ_SIZE (256u << 10)
+#define MAGIC_LENGTH 8
+#define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
+
+struct pcapng_reader {
+	int fd;
+	uint8_t *buffer;
+	size_t capacity, start, end; /* unread bytes are start .. end */
+	uint64_t offset;	     /* in the file, of start */
+	bool big_endian, is_pcapng, at_end, lost;
+};
+
+struct pcapng_reader *pcapng_reader_new(int fd)
+{
+	struct pcapng_reader *r = calloc(1, sizeof *r);
+
+	if (r) {
+		r->fd = fd;
+		r->capacity = READ_SIZE;
+		r->buffer = malloc(r->capacity);
+	}
+	if (!r || !r->buffer) {
+		free(r);
+		close(fd);
+		return NULL;
+	}
+	return r;
+}
+
+void pcapng_reader_free(struct pcapng_reader *r)
+{
+	if (!r)
+		return;
+	close(r->fd);
+	free(r->buffer);
+	free(r);
+}
+
+bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
+{
+	return r->is_pcapng;
+}
+
+static uint32_t get32(const struct pcapng_reader *r, const uint8_t *p)
+{
+	return (uint32_t)(r->big_endian ? get_be(p, 4) : get_le(p, 4));
+}
+
+static void consume(struct pcapng_reader *r, size_t length)
+{
+	r->start += length;
+	r->offset += length;
+}
+
+/* Tries to have length bytes at start. Returns 1, 0: the file ends before, or -1. */
+static int fill(struct pcapng_reader *r, size_t length, struct error *error)
+{
+	while (r->end - r->start < length && !r->at_end) {
+		ssize_t n;
+
+		if (r->start) {
+			memmove(r->buffer, r->buffer + r->start, r->end - r->start);
+			r->end -= r->start;
+			r->start = 0;
+		}
+		if (r->capacity < length || r->capacity == r->end) {
+			size_t capacity = r->capacity * 2 < length ? length : r->capacity * 2;
+			uint8_t *grown = realloc(r->buffer, capacity);
+
+			if (!grown)
+				return error_set(error, "out of memory for %zu bytes", capacity);
+			r->buffer = grown;
+			r->capacity = capacity;
+		}
+		n = read(r->fd, r->buffer + r->end, r->capacity - r->end);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			r->at_end = true;
+			return error_set(error, "cannot read: %s", strerror(errno));
+		}
+		r->at_end = n == 0;
+		r->end += (size_t)n;
+	}
+	return r->end - r->start >= length;
+}
+
+/* Loses the framing at the current block. */
+#define DAMAGE(r, error, ...)                                                                      \
+	((r)->lost = true, damage((r)->offset, (error), __VA_ARGS__))
+static int damage(uint64_t offset, struct error *error, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int damage(uint64_t offset, struct error *error, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	return error_set(error, "offset %llu: %s", (unsigned long long)offset, text);
+}
+
+/* Goes to the next Custom Block with the magic. Returns 1, 0: there is none, or -1. */
+static int find_again(struct pcapng_reader *r, const char *magic, struct error *error)
+{
+	for (;;) {
+		uint8_t *from, *found;
+		int n = fill(r, MAGIC_AT + MAGIC_LENGTH + 1, error);
+
+		if (n <= 0)
+			return n;
+		/* One byte on: not the block that was found damaged. */
+		from = r->buffer + r->start + 1;
+		found = memmem(from + MAGIC_AT, r->end - r->start - 1 - MAGIC_AT, magic,
+			MAGIC_LENGTH);
+		if (found) {
+			consume(r, (size_t)(found - MAGIC_AT - (r->buffer + r->start)));
+			from = r->buffer + r->start;
+			/* 0x0BAD and 0x40000BAD in either order; the header may be lost too. */
+			if (from[0] == 0xAD && from[1] == 0x0B)
+				r->big_endian = false;
+			else if (from[2] == 0x0B && from[3] == 0xAD)
+				r->big_endian = true;
+			else
+				continue;
+			return 1;
+		}
+		/* Keep what could be the beginning of one. */
+		consume(r, r->end - r->start - (MAGIC_AT + MAGIC_LENGTH));
+	}
+}
+
+static int first_block(struct pcapng_reader *r, struct error *error)
+{
+	static const struct {
+		const char *bytes;
+		size_t length;
+		const char *what;
+	} known[] = {
+		{"\xa1\xb2\xc3\xd4", 4, "a pcap file, not pcapng"},
+		{"\xd4\xc3\xb2\xa1", 4, "a pcap file, not pcapng"},
+		{"\xa1\xb2\x3c\x4d", 4, "a pcap file, not pcapng"},
+		{"\x4d\x3c\xb2\xa1", 4, "a pcap file, not pcapng"},
+		{"\x1f\x8b", 2, "compressed with gzip: decompress it first"},
+		{"\x28\xb5\x2f\xfd", 4, "compressed with zstd: decompress it first"},
+	};
+	const uint8_t *p;
+	int n = fill(r, 4, error);
+
+	if (n < 0)
+		return -1;
+	p = r->buffer + r->start;
+	if (r->end == r->start)
+		return error_set(error, "the file is empty");
+	if (n && get_le32(p) == BLOCK_SECTION) {
+		r->is_pcapng = true;
+		return 0;
+	}
+	r->at_end = true;
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (r->end - r->start >= known[i].length &&
+			!memcmp(p, known[i].bytes, known[i].length)) {
+			r->start = r->end;
+			return error_set(error, "%s", known[i].what);
+		}
+	r->start = r->end;
+	return error_set(error, "not a pcapng file");
+}
+
+/* The byte order stands in the section header itself. */
+static int section_order(struct pcapng_reader *r, const uint8_t *p, struct error *error)
+{
+	if (get_le(p + 8, 4) == BYTE_ORDER_MAGIC)
+		r->big_endian = false;
+	else if (get_be(p + 8, 4) == BYTE_ORDER_MAGIC)
+		r->big_endian = true;
+	else
+		return DAMAGE(r, error, "section header without a byte-order magic");
+	return 0;
+}
+
+int pcapng_reader_next(struct pcapng_reader *r, const char *magic, struct block *block,
+	struct error *error)
+{
+	const uint8_t *p;
+	uint32_t length;
+	int n;
+
+	if (!r->is_pcapng && !r->at_end && !r->offset && first_block(r, error))
+		return -1;
+	if (r->lost) {
+		n = find_again(r, magic, error);
+		if (n <= 0)
+			return n;
+		r->lost = false;
+	}
+	n = fill(r, BLOCK_LENGTH_MIN, error);
+	if (n < 0)
+		return -1;
+	if (!n && r->end == r->start)
+		return 0;
+	if (!n) {
+		error_set(error, "offset %llu: the file ends after %zu bytes of a block",
+			(unsigned long long)r->offset, r->end - r->start);
+		consume(r, r->end - r->start);
+		return -1;
+	}
+	p = r->buffer + r->start;
+	if (get_le32(p) == BLOCK_SECTION && section_order(r, p, error))
+		return -1;
+	length = get32(r, p + 4);
+	if (length < BLOCK_LENGTH_MIN)
+		return DAMAGE(r, error, "block length %u is less than %u", length, BLOCK_LENGTH_MIN);
+	if (length % 4)
+		return DAMAGE(r, error, "block length %u is not a multiple of 4", length);
+	if (length > BLOCK_LENGTH_MAX)
+		return DAMAGE(r, error, "block length %u is more than %u", length, BLOCK_LENGTH_MAX);
+	n = fill(r, length, error);
+	if (n < 0)
+		return -1;
+	if (!n)
+		return DAMAGE(r, error, "the file ends after %zu of the %u bytes of a block",
+			r->end - r->start, length);
+	p = r->buffer + r->start;
+	if (get32(r, p + length - 4) != length)
+		return DAMAGE(r, error, "block length %u, but %u at its end", length,
+			get32(r, p + length - 4));
+	block->type = get32(r, p);
+	block->offset = r->offset;
+	block->body = (struct bytes){p + 8, length - BLOCK_LENGTH_MIN};
+	block->big_endian = r->big_endian;
+	consume(r, length);
+	return 1;
+}

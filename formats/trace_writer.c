@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "trace_writer.h"
+#include "pcapng.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* Option codes of the draft: 4.1, 4.2, 4.6. */
+enum {
+	SHB_HARDWARE = 2,
+	SHB_OS = 3,
+	SHB_USERAPPL = 4,
+	IF_NAME = 2,
+	IF_DESCRIPTION = 3,
+	IF_TSRESOL = 9,
+	IF_FILTER = 11,
+	ISB_STARTTIME = 2,
+	ISB_ENDTIME = 3,
+	ISB_IFRECV = 4,
+	ISB_IFDROP = 5,
+	ISB_FILTERACCEPT = 6,
+};
+
+#define BLOCK_CAPACITY (BLOCK_LENGTH_MIN + 4 + RECORD_PAYLOAD_MAX + 4)
+
+struct trace_writer {
+	int fd;
+	const char *name;
+	uint64_t size;
+	uint32_t file;
+	uint8_t session[16];
+	struct clock_anchor start;
+	/* For the summary. */
+	struct batch_header last;
+	uint64_t events;
+	int64_t first_ns, last_ns; /* wall clock */
+	uint64_t *batches;
+	size_t batch_count, batch_capacity;
+	uint8_t record[RECORD_PAYLOAD_MAX];
+	uint8_t block[BLOCK_CAPACITY];
+};
+
+static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, struct error *error)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = write(w->fd, p + done, length - done);
+		int saved = errno;
+
+		if (n < 0 && saved == EINTR)
+			continue;
+		if (n < 0) {
+			/* Back out the part of a block; a pipe cannot, and needs not. */
+			if (done && (lseek(w->fd, (off_t)w->size, SEEK_SET) < 0 ||
+					    ftruncate(w->fd, (off_t)w->size) < 0))
+				done = 0;
+			return error_set(error, "%s: cannot write: %s", w->name, strerror(saved));
+		}
+		done += (size_t)n;
+	}
+	w->size += length;
+	return 0;
+}
+
+static int write_block(struct trace_writer *w, struct block_writer *block, struct error *error)
+{
+	if (block_end(block))
+		return error_set(error, "%s: a block is larger than %u bytes", w->name,
+			BLOCK_CAPACITY);
+	return write_all(w, block->data, block->length, error);
+}
+
+static int write_record(struct trace_writer *w, uint32_t type, const uint8_t *record,
+	size_t length, struct error *error)
+{
+	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
+
+	block_begin(&block, type);
+	block_u32(&block, RECORD_PEN);
+	block_bytes(&block, (struct bytes){record, length});
+	return write_block(w, &block, error);
+}
+
+static int write_section(struct trace_writer *w, const struct trace_info *info, struct error *error)
+{
+	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
+
+	block_begin(&block, BLOCK_SECTION);
+	block_u32(&block, BYTE_ORDER_MAGIC);
+	block_u16(&block, 1);
+	block_u16(&block, 0);
+	block_u64(&block, UINT64_MAX); /* section length: not known while writing */
+	block_option(&block, SHB_HARDWARE, info->hardware);
+	block_option(&block, SHB_OS, info->kernel);
+	block_option(&block, SHB_USERAPPL, info->recorder);
+	block_options_end(&block);
+	return write_block(w, &block, error);
+}
+
+static int write_interface(
+	struct trace_writer *w, const struct trace_info *info, struct error *error)
+{
+	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
+	uint8_t filter[512] = {0}; /* the first byte, 0: a string (4.2) */
+	size_t length = info->filters.length;
+
+	if (length > sizeof filter - 1)
+		length = sizeof filter - 1;
+	if (length)
+		memcpy(filter + 1, info->filters.data, length);
+	block_begin(&block, BLOCK_INTERFACE);
+	block_u16(&block, LINKTYPE_RAW);
+	block_u16(&block, 0);
+	block_u32(&block, 0); /* no limit to the length of a packet */
+	block_option(&block, IF_NAME, bytes_of("tcpconnect"));
+	block_option(&block, IF_DESCRIPTION,
+		bytes_of("outgoing TCP connection attempts of this host, recorded in the kernel; "
+			 "packets, if any, are synthetic"));
+	block_option(&block, IF_TSRESOL, (struct bytes){(const uint8_t *)"\x09", 1}); /* ns */
+	if (length)
+		block_option(&block, IF_FILTER, (struct bytes){filter, length + 1});
+	block_options_end(&block);
+	return write_block(w, &block, error);
+}
+
+/* Begins a record of that kind in w->record. */
+static void begin_record(struct trace_writer *w, uint8_t kind, uint32_t header_length)
+{
+	memset(w->record, 0, header_length);
+	memcpy(w->record + RECORD_AT_MAGIC, RECORD_MAGIC, 8);
+	w->record[RECORD_AT_KIND] = kind;
+	w->record[RECORD_AT_MAJOR] = RECORD_MAJOR;
+	w->record[RECORD_AT_MINOR] = RECORD_MINOR;
+	put_le(w->record + RECORD_AT_HEADER_LENGTH, header_length, 4);
+	memcpy(w->record + RECORD_AT_SESSION, w->session, sizeof w->session);
+}
+
+static int write_trace(struct trace_writer *w, const struct trace_info *info, struct error *error)
+{
+	const struct {
+		unsigned int at;
+		struct bytes text;
+	} texts[] = {
+		{TRACE_AT_HOST, info->host},
+		{TRACE_AT_BOOT_ID, info->boot_id},
+		{TRACE_AT_KERNEL, info->kernel},
+		{TRACE_AT_RECORDER, info->recorder},
+		{TRACE_AT_BACKEND, info->backend},
+		{TRACE_AT_FILTERS, info->filters},
+	};
+	size_t length = TRACE_HEADER_LENGTH;
+
+	begin_record(w, RECORD_TRACE, TRACE_HEADER_LENGTH);
+	put_le(w->record + TRACE_AT_FILE, info->file, 4);
+	put_le(w->record + TRACE_AT_BOOT_NS, info->anchor.boot_ns, 8);
+	put_le(w->record + TRACE_AT_WALL_NS, (uint64_t)info->anchor.wall_ns, 8);
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		size_t n = texts[i].text.length;
+
+		if (n > sizeof w->record - length)
+			return error_set(error, "%s: the filters are too long to be recorded",
+				w->name);
+		if (!n)
+			continue;
+		memcpy(w->record + length, texts[i].text.data, n);
+		put_le(w->record + texts[i].at, length, 4);
+		put_le(w->record + texts[i].at + 4, n, 4);
+		length += n;
+	}
+	put_le(w->record + RECORD_AT_LENGTH, length, 4);
+	return write_record(w, BLOCK_CUSTOM, w->record, length, error);
+}
+
+struct trace_writer *trace_writer_new(
+	int fd, const char *name, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = calloc(1, sizeof *w);
+
+	if (!w) {
+		error_set(error, "%s: out of memory", name);
+		return NULL;
+	}
+	w->fd = fd;
+	w->name = name;
+	w->file = info->file;
+	w->start = info->anchor;
+	w->last.anchor = info->anchor;
+	memcpy(w->session, info->session, sizeof w->session);
+	if (write_section(w, info, error) || write_interface(w, info, error) ||
+		write_trace(w, info, error)) {
+		trace_writer_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+void trace_writer_free(struct trace_writer *w)
+{
+	if (!w)
+		return;
+	free(w->batches);
+	free(w);
+}
+
+uint64_t trace_writer_size(const struct trace_writer *w)
+{
+	return w->size;
+}
+
+static int remember_batch(struct trace_writer *w, uint64_t offset, struct error *error)
+{
+	if (w->batch_count == w->batch_capacity) {
+		size_t capacity = w->batch_capacity ? w->batch_capacity * 2 : 64;
+		uint64_t *grown = realloc(w->batches, capacity * sizeof *grown);
+
+		if (!grown)
+			return error_set(error, "%s: out of memory", w->name);
+		w->batches = grown;
+		w->batch_capacity = capacity;
+	}
+	w->batches[w->batch_count++] = offset;
+	return 0;
+}
+
+static int64_t wall_ns(const struct clock_anchor *anchor, uint64_t time_ns)
+{
+	return anchor->wall_ns + (int64_t)(time_ns - anchor->boot_ns);
+}
+
+int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
+	struct batch_header *header, struct error *error)
+{
+	uint32_t events = batch_builder_count(builder);
+	uint64_t offset = w->size;
+	size_t length;
+
+	header->file = w->file;
+	length = batch_builder_encode(builder, header, w->record);
+	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
+		remember_batch(w, offset, error))
+		return -1;
+	w->last = *header;
+	if (events) {
+		int64_t first = wall_ns(&header->anchor, header->first_ns);
+		int64_t last = wall_ns(&header->anchor, header->last_ns);
+
+		if (!w->events || first < w->first_ns)
+			w->first_ns = first;
+		if (!w->events || last > w->last_ns)
+			w->last_ns = last;
+		w->events += events;
+	}
+	return 0;
+}
+
+/* A pcapng timestamp: the high 32 bits stand first (4.3), whatever the byte order. */
+static void option_time(struct block_writer *block, uint16_t code, int64_t time_ns)
+{
+	block_option_u64(block, code, (uint64_t)time_ns >> 32 | (uint64_t)time_ns << 32);
+}
+
+static int write_statistics(struct trace_writer *w, struct error *error)
+{
+	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
+	const struct counters *c = &w->last.counters;
+	uint64_t end = (uint64_t)w->last.anchor.wall_ns;
+
+	block_begin(&block, BLOCK_STATISTICS);
+	block_u32(&block, 0); /* interface */
+	block_u32(&block, (uint32_t)(end >> 32));
+	block_u32(&block, (uint32_t)end);
+	option_time(&block, ISB_STARTTIME, w->start.wall_ns);
+	option_time(&block, ISB_ENDTIME, w->last.anchor.wall_ns);
+	block_option_u64(&block, ISB_IFRECV, c->seen);
+	block_option_u64(&block, ISB_IFDROP, c->lost);
+	block_option_u64(&block, ISB_FILTERACCEPT, c->seen - c->filtered);
+	block_options_end(&block);
+	return write_block(w, &block, error);
+}
+
+static int write_summary(struct trace_writer *w, struct error *error)
+{
+	const struct counters *c = &w->last.counters;
+	/* As many as fit; a reader that finds fewer than there are walks on from the last. */
+	size_t most = (RECORD_PAYLOAD_MAX - SUMMARY_HEADER_LENGTH) / 8 - 1;
+	size_t count = w->batch_count < most ? w->batch_count : most;
+	size_t length = SUMMARY_HEADER_LENGTH + count * 8;
+
+	begin_record(w, RECORD_SUMMARY, SUMMARY_HEADER_LENGTH);
+	put_le(w->record + RECORD_AT_LENGTH, length, 4);
+	put_le(w->record + SUMMARY_AT_OWN_OFFSET, w->size, 8);
+	put_le(w->record + SUMMARY_AT_FIRST_NS, (uint64_t)w->first_ns, 8);
+	put_le(w->record + SUMMARY_AT_LAST_NS, (uint64_t)w->last_ns, 8);
+	put_le(w->record + SUMMARY_AT_EVENTS, w->events, 8);
+	put_le(w->record + SUMMARY_AT_SEEN, c->seen, 8);
+	put_le(w->record + SUMMARY_AT_RECORDED, c->recorded, 8);
+	put_le(w->record + SUMMARY_AT_FILTERED, c->filtered, 8);
+	put_le(w->record + SUMMARY_AT_LOST, c->lost, 8);
+	put_le(w->record + SUMMARY_AT_PARTIAL, c->partial, 8);
+	put_le(w->record + SUMMARY_AT_FILE, w->file, 4);
+	put_le(w->record + SUMMARY_AT_BATCHES, count ? SUMMARY_HEADER_LENGTH : 0, 4);
+	put_le(w->record + SUMMARY_AT_BATCHES + 4, count * 8, 4);
+	for (size_t i = 0; i < count; i++)
+		put_le(w->record + SUMMARY_HEADER_LENGTH + i * 8, w->batches[i], 8);
+	put_le(w->record + SUMMARY_AT_CRC, crc32(0, w->record, (unsigned int)length), 4);
+	return write_record(w, BLOCK_CUSTOM_NO_COPY, w->record, length, error);
+}
+
+int trace_writer_finish(struct trace_writer *w, struct error *error)
+{
+	return write_statistics(w, error) || write_summary(w, error) ? -1 : 0;
+}

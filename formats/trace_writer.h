@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes a trace: one pcapng section with our records in it. */
+#ifndef TRACE_WRITER_H
+#define TRACE_WRITER_H
+
+#include "batch_builder.h"
+
+/* What stands at the head of each file. The bytes are borrowed until trace_writer_new() returns. */
+struct trace_info {
+	uint8_t session[16];
+	uint32_t file; /* number in the session, from 1 */
+	struct clock_anchor anchor;
+	struct bytes host, boot_id, kernel, hardware, recorder, backend;
+	struct bytes filters; /* in words, and where they ran */
+};
+
+struct trace_writer;
+
+/*
+ * Writes the head of the file to fd, which stays the caller's. name is for
+ * messages and must live as long as the writer. NULL: see error.
+ */
+struct trace_writer *trace_writer_new(
+	int fd, const char *name, const struct trace_info *info, struct error *error);
+void trace_writer_free(struct trace_writer *writer);
+
+/*
+ * Encodes what the builder holds (nothing is fine: then only the counters are
+ * news) and writes it. header->file is set; header->sequence is the caller's.
+ * After an error the file is cut back to its last whole block, if it can be.
+ */
+int trace_writer_batch(struct trace_writer *writer, struct batch_builder *builder,
+	struct batch_header *header, struct error *error);
+
+/* Interface statistics and summary, as of the last batch. */
+int trace_writer_finish(struct trace_writer *writer, struct error *error);
+
+/* Bytes written so far. */
+uint64_t trace_writer_size(const struct trace_writer *writer);
+
+#endif
