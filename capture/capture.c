@@ -38,7 +38,7 @@ static int ring_sample(void *context, void *data, size_t length)
 	return 0;
 }
 
-static struct bpf_map *find_map(struct capture *c, const char *name)
+static struct bpf_map *find_map(const struct capture *c, const char *name)
 {
 	return bpf_object__find_map_by_name(c->object, name);
 }
@@ -213,7 +213,7 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 
 int capture_fd(const struct capture *c)
 {
-	return ring_buffer__epoll_fd(c->ring);
+	return bpf_map__fd(find_map(c, "ring"));
 }
 
 void capture_request_wakeup(struct capture *c, enum wakeup_request request)
@@ -257,17 +257,24 @@ static void detach(struct capture *c)
 	}
 }
 
+struct open_call {
+	uint32_t tid, family;
+};
+
 /* The kprobe backend: calls whose return was missed, or had not come when it was detached. */
 static void count_open_calls(struct capture *c)
 {
 	struct bpf_map *calls = find_map(c, "calls");
-	struct {
-		uint32_t tid, family;
-	} key, next;
+	struct open_call key, inner;
 	void *from = NULL;
+	uint8_t value[64];
 
-	for (; calls && !bpf_map__get_next_key(calls, from, &next, sizeof next); from = &key) {
-		key = next;
+	for (; calls && !bpf_map__get_next_key(calls, from, &key, sizeof key); from = &key) {
+		/* A mapped address: tcp_v6_connect has called tcp_v4_connect, one attempt. */
+		inner = (struct open_call){key.tid, 4};
+		if (key.family == 6 && !bpf_map__lookup_elem(calls, &inner, sizeof inner, value,
+					       bpf_map__value_size(calls), 0))
+			continue;
 		c->missed.seen++;
 		c->missed.lost++;
 	}

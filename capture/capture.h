@@ -28,7 +28,7 @@ struct capture_options {
 struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
 	capture_sample *sample, void *context, struct error *warning, struct error *error);
 
-/* Readable when the kernel woke us. */
+/* The ring: to be polled edge-triggered, an edge for each wake-up by the kernel. */
 int capture_fd(const struct capture *capture);
 
 /* Asks to be woken: at the next sample, or only when the ring fills. Valid for one wake-up. */

@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One thread, one loop. Between two looks at the ring it sleeps in poll(): for
- * GATHER_MS while events come, so that they are taken in bulk, and without
- * limit once a whole such time has brought none; the kernel is asked
- * beforehand to wake it at the next sample or, while gathering, when the ring
- * fills. A sample that was on its way when the request was made is found at
- * the end of the last limited sleep.
+ * One thread, one loop: sleep, take what is in the ring, print and write what
+ * is due. How it sleeps is the point: see enum rest.
  */
 #include "recorder.h"
 #include "assemble.h"
@@ -16,9 +12,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -30,13 +27,24 @@
 #define HOLD_PRINTING_MS 50 /* how long an attempt waits for its source */
 #define HOLD_WRITING_MS 500
 
+/*
+ * Events that keep coming are taken in bulk. When none came, the next one must
+ * wake us; one more limited sleep then finds a sample that was already on its
+ * way when the request was made. After that nothing wakes an idle recorder.
+ */
+enum rest {
+	REST_IDLE,     /* until the next sample */
+	REST_SETTLING, /* until the next sample, GATHER_MS at most */
+	REST_GATHERING /* until the ring fills, GATHER_MS at most */
+};
+
 struct recorder {
 	const struct rec_options *options;
 	struct host host;
 	struct capture *capture;
 	struct assemble *assemble;
 	struct columns *columns; /* NULL: not printing */
-	int fd, signals;
+	int fd, signals, epoll;
 	struct trace_writer *writer; /* NULL: not writing */
 	struct batch_builder *batch;
 	struct batch_header header;
@@ -126,10 +134,13 @@ static int open_output(struct recorder *r, struct error *error)
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC |
 		(r->options->overwrite ? O_TRUNC : O_EXCL);
 
-	if (!strcmp(name, "-"))
+	if (!strcmp(name, "-")) {
+		if (isatty(STDOUT_FILENO))
+			return error_set(error, "-w -: standard output is a terminal");
 		r->fd = STDOUT_FILENO;
-	else
-		r->fd = open(name, flags, 0600);
+		return 0;
+	}
+	r->fd = open(name, flags, 0600);
 	if (r->fd < 0 && errno == EEXIST)
 		return error_set(error, "%s: exists already; --overwrite replaces it", name);
 	if (r->fd < 0)
@@ -185,6 +196,20 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 	return 0;
 }
 
+/* The ring edge-triggered: what is left there must not keep us from sleeping. */
+static int open_epoll(struct recorder *r, struct error *error)
+{
+	struct epoll_event ring = {.events = EPOLLIN | EPOLLET};
+	struct epoll_event signals = {.events = EPOLLIN, .data.fd = r->signals};
+
+	r->epoll = epoll_create1(EPOLL_CLOEXEC);
+	ring.data.fd = capture_fd(r->capture);
+	if (r->epoll < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, ring.data.fd, &ring) ||
+		epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &signals))
+		return error_set(error, "cannot wait for events: %s", strerror(errno));
+	return 0;
+}
+
 static int block_signals(struct error *error)
 {
 	static const int handled[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
@@ -214,7 +239,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		return NULL;
 	}
 	r->options = options;
-	r->fd = r->signals = -1;
+	r->fd = r->signals = r->epoll = -1;
 	hold = options->write && !options->print ? HOLD_WRITING_MS : HOLD_PRINTING_MS;
 	if (!options->write || options->print) {
 		r->columns = columns_new(&options->columns, error);
@@ -227,7 +252,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		goto failed;
 	}
 	r->signals = block_signals(error);
-	if (r->signals < 0 || attach(r, &backend, error) ||
+	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
 		host_describe(&r->host, backend,
 			filter_describe(&options->filter, filters, sizeof filters), error))
 		goto failed;
@@ -252,6 +277,8 @@ void recorder_free(struct recorder *r)
 		close(r->fd);
 	if (r->signals >= 0)
 		close(r->signals);
+	if (r->epoll >= 0)
+		close(r->epoll);
 	free(r);
 }
 
@@ -279,12 +306,20 @@ static void handle_signals(struct recorder *r)
 	}
 }
 
+/* A reader of standard output that went away ends the printing; recording goes on. */
 static void flush_print(struct recorder *r)
 {
-	if (r->columns && !r->failed && (fflush(stdout) || ferror(stdout))) {
-		error_set(&r->failure, "cannot write to standard output: %s", strerror(errno));
+	if (!r->columns || (!fflush(stdout) && !ferror(stdout)))
+		return;
+	error_set(&r->failure, "cannot write to standard output: %s", strerror(errno));
+	columns_free(r->columns);
+	r->columns = NULL;
+	if (r->writer)
+		fprintf(stderr, PROGRAM ": %s; recording goes on\n", r->failure.text);
+	else if (errno == EPIPE)
+		r->stop = true;
+	else
 		fail(r);
-	}
 }
 
 /* Reads the ring and passes on what is due. Returns the number of samples. */
@@ -304,7 +339,7 @@ static int work(struct recorder *r)
 }
 
 /* When to wake up by ourselves, in ns of CLOCK_BOOTTIME; UINT64_MAX: not at all. */
-static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, bool gathering)
+static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, enum rest rest)
 {
 	uint64_t deadline = assemble_deadline(r->assemble), flush;
 
@@ -314,23 +349,25 @@ static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, bool ga
 		flush = r->batch_began_ns + r->options->flush_ms * NS_PER_MS;
 		deadline = flush < deadline ? flush : deadline;
 	}
-	if (gathering && r->now.boot_ns + GATHER_MS * NS_PER_MS < deadline)
+	if (rest != REST_IDLE && r->now.boot_ns + GATHER_MS * NS_PER_MS < deadline)
 		deadline = r->now.boot_ns + GATHER_MS * NS_PER_MS;
 	return deadline;
 }
 
 static void sleep_until(struct recorder *r, uint64_t deadline)
 {
-	struct pollfd polled[] = {
-		{.fd = capture_fd(r->capture), .events = POLLIN},
-		{.fd = r->signals, .events = POLLIN},
-	};
-	uint64_t now = clock_boot_ns(), wait = deadline > now ? deadline - now : 0;
-	struct timespec timeout = {(time_t)(wait / NS_PER_S), (long)(wait % NS_PER_S)};
+	uint64_t now = clock_boot_ns();
+	uint64_t wait = deadline > now ? (deadline - now + NS_PER_MS - 1) / NS_PER_MS : 0;
+	struct epoll_event events[2];
+	int n;
 
-	if (ppoll(polled, 2, deadline == UINT64_MAX ? NULL : &timeout, NULL) > 0 &&
-		polled[1].revents)
-		handle_signals(r);
+	if (deadline == UINT64_MAX)
+		n = epoll_wait(r->epoll, events, 2, -1);
+	else
+		n = epoll_wait(r->epoll, events, 2, wait > INT_MAX ? INT_MAX : (int)wait);
+	for (int i = 0; i < n; i++)
+		if (events[i].data.fd == r->signals)
+			handle_signals(r);
 }
 
 /* After the last sample: what is buffered, the end of the file, the final counters. */
@@ -356,7 +393,9 @@ static void finish(struct recorder *r)
 int recorder_run(struct recorder *r, struct error *error)
 {
 	uint64_t end_ns = UINT64_MAX;
-	bool watched = r->columns && isatty(STDOUT_FILENO), gathering = true;
+	/* A person who watches, or a reader of unbuffered batches, wants each event at once. */
+	bool at_once = (r->columns && isatty(STDOUT_FILENO)) || r->options->unbuffered;
+	enum rest rest = REST_SETTLING;
 
 	r->now = clock_anchor_now();
 	if (r->options->duration)
@@ -365,11 +404,13 @@ int recorder_run(struct recorder *r, struct error *error)
 		columns_header(r->columns, stdout);
 	flush_print(r);
 	while (!r->stop && r->now.boot_ns < end_ns) {
-		bool at_level = gathering && !watched && !r->options->unbuffered;
-
-		capture_request_wakeup(r->capture, at_level ? WAKEUP_AT_LEVEL : WAKEUP_AT_NEXT);
-		sleep_until(r, next_deadline(r, end_ns, gathering));
-		gathering = work(r) > 0 || (gathering && at_level);
+		capture_request_wakeup(r->capture,
+			rest == REST_GATHERING ? WAKEUP_AT_LEVEL : WAKEUP_AT_NEXT);
+		sleep_until(r, next_deadline(r, end_ns, rest));
+		if (work(r) > 0)
+			rest = at_once ? REST_SETTLING : REST_GATHERING;
+		else if (rest != REST_IDLE)
+			rest--;
 	}
 	finish(r);
 	if (r->failed)

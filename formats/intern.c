@@ -9,7 +9,8 @@ struct intern {
 	uint32_t limit, count, mask;
 	size_t bytes_limit;
 	uint32_t *slots;
-	uint32_t *ends; /* where string i ends in bytes */
+	uint32_t *ends;	   /* where string i ends in bytes */
+	uint32_t *slot_of; /* string i */
 	uint8_t *bytes;
 };
 
@@ -37,8 +38,9 @@ struct intern *intern_new(uint32_t limit, size_t bytes_limit)
 	intern->bytes_limit = bytes_limit;
 	intern->slots = calloc(slots, sizeof *intern->slots);
 	intern->ends = calloc(limit, sizeof *intern->ends);
+	intern->slot_of = calloc(limit, sizeof *intern->slot_of);
 	intern->bytes = malloc(bytes_limit);
-	if (!intern->slots || !intern->ends || !intern->bytes) {
+	if (!intern->slots || !intern->ends || !intern->slot_of || !intern->bytes) {
 		intern_free(intern);
 		return NULL;
 	}
@@ -51,14 +53,19 @@ void intern_free(struct intern *intern)
 		return;
 	free(intern->slots);
 	free(intern->ends);
+	free(intern->slot_of);
 	free(intern->bytes);
 	free(intern);
 }
 
+/* A few strings are taken out one by one: a batch of one event must not cost a large memset. */
 void intern_clear(struct intern *intern)
 {
-	if (intern->count)
+	if (intern->count > intern->mask / 16)
 		memset(intern->slots, 0, ((size_t)intern->mask + 1) * sizeof *intern->slots);
+	else
+		for (uint32_t i = 0; i < intern->count; i++)
+			intern->slots[intern->slot_of[i]] = 0;
 	intern->count = 0;
 }
 
@@ -94,6 +101,7 @@ uint32_t intern_add(struct intern *intern, struct bytes string)
 	if (string.length)
 		memcpy(intern->bytes + used, string.data, string.length);
 	intern->ends[intern->count] = (uint32_t)(used + string.length);
+	intern->slot_of[intern->count] = slot;
 	intern->slots[slot] = ++intern->count;
 	return intern->count - 1;
 }
