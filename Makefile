@@ -1,4 +1,11 @@
-# tcpconnect-rec and tcpconnect-read. make help lists the targets.
+# tcpconnect-rec and tcpconnect-read.
+#
+# make          builds both programs in build/
+# make deps     installs what the build and the tests need
+# make demo     records connects of this machine and shows them
+# make check    builds and runs all tests; make check-SUITE one suite of tests/
+# make install  under DESTDIR and PREFIX
+# make format   runs clang-format
 #
 # V=1 shows the commands, SANITIZE=1 builds with the sanitizers, PEN=N sets the
 # enterprise number of the custom blocks, CC=clang works too.
@@ -10,7 +17,7 @@ CC ?= gcc
 CLANG ?= clang
 PKG_CONFIG ?= pkg-config
 ARCH := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
-B := build
+B ?= build
 Q := $(if $(V),,@)
 
 CFLAGS ?= -O2 -g
@@ -51,7 +58,7 @@ build/bpf/%.bpf.o: bpf/%.bpf.c bpf/common.h bpf/kernel.h bpf/tcpconnect.h
 	@echo "  BPF   $<"
 	$Q$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
 		$(if $(CI),-Werror) \
-		-isystem /usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+		$(addprefix -isystem ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -c -o $@ $<
 	$Qllvm-strip -g $@
 
 $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
@@ -60,7 +67,7 @@ $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
 
 # Debian's names of what the build and the tests need.
 DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libcap-dev libcmocka-dev \
-	libclang-rt-dev mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
+	libclang-rt-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
 	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils
 
 # Only asks apt for what is missing, so that it needs neither root nor network when nothing is.
@@ -71,12 +78,56 @@ demo: deps
 	$Q$(MAKE) --no-print-directory all
 	$Qtests/demo
 
+SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden fuzz live vm,tests/$s/run)))
+
 check: deps
-	$Q$(MAKE) --no-print-directory CI=1 all
-	$Qtests/run live
+	$Q$(MAKE) --no-print-directory CI=1 all test-programs
+	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
+	$Qtests/run $(SUITES)
+
+$(SUITES:%=check-%): check-%: deps
+	$Q$(MAKE) --no-print-directory CI=1 all test-programs
+	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
+	$Qtests/run $*
+
+# Programs of the tests: the load generator (static: it also runs in guests), the writer of the
+# golden traces, one program for each file of unit tests, one for each fuzz target.
+UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
+
+test-programs: $(TEST_PROGRAMS) $(FUZZ)
+
+$B/tests/live/%: tests/live/%.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(if $(SANITIZE),,-static) -pthread -o $@ $<
+
+$B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
+
+$B/tests/unit/%: $B/tests/unit/%.o $B/capture/assemble.o $B/libformats.a
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz
+
+build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) capture/assemble.c
+	@mkdir -p $(@D)
+	@echo "  FUZZ  $<"
+	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
+		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) capture/assemble.c -lz
+
+MANUALS := man/tcpconnect-rec.8 man/tcpconnect-read.1 man/tcpconnect-trace.5
+
+install: all
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin build/tcpconnect-rec
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/tcpconnect-read
+	$(foreach m,$(MANUALS),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $m)) $m;)
+
+format:
+	clang-format -i $(wildcard bpf/*.[ch] capture/*.[ch] formats/*.[ch] replay/*.[ch] tests/*/*.[ch])
 
 clean:
 	rm -rf build
 
-.PHONY: all deps demo check clean
--include $(FORMATS:.o=.d) $(CAPTURE:.o=.d) $(REPLAY:.o=.d)
+.SECONDARY:
+.PHONY: all deps demo check $(SUITES:%=check-%) test-programs install format clean
+-include $(shell find build -name '*.d' 2>/dev/null)

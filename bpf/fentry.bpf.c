@@ -39,7 +39,8 @@ int BPF_PROG(v4_connect, struct sock *sk, struct sockaddr *address, int length, 
 		return 0;
 	s->flags = SAMPLE_COMPLETE | (sk->__sk_common.skc_family == AF_INET6 ? SAMPLE_MAPPED : 0);
 	/* 0.0.0.0 became a loopback address in the socket; after a failure it may be unset. */
-	*(__u32 *)s->daddr = ret ? *(const __u32 *)(address->sa_data + 2) : sk->__sk_common.skc_daddr;
+	*(__u32 *)s->daddr =
+		ret ? *(const __u32 *)(address->sa_data + 2) : sk->__sk_common.skc_daddr;
 	if (!ret)
 		*(__u32 *)s->saddr = sk->__sk_common.skc_rcv_saddr;
 	s->lport = sk->__sk_common.skc_num;
@@ -60,7 +61,8 @@ int BPF_PROG(v6_connect, struct sock *sk, struct sockaddr *address, int length, 
 	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
 	mapped = is_mapped(daddr);
 	/* A mapped one was recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-	if (mapped && !(ret == -ENETUNREACH && BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
+	if (mapped &&
+		!(ret == -ENETUNREACH && BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
 		return 0;
 	s = attempt_begin(count, mapped ? 4 : 6, port_of(address));
 	if (!s)

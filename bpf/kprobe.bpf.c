@@ -23,7 +23,7 @@ struct call_key {
 struct call {
 	struct sock *sk;
 	__u32 daddr[4]; /* as asked for */
-	__u16 dport;	/* host byte order */
+	__u16 dport;    /* host byte order */
 	__u16 reserved[3];
 };
 

@@ -40,7 +40,7 @@ struct sample_attempt {
 	__u16 lport; /* 0 unknown */
 	__u16 dport;
 	__u8 comm[SAMPLE_COMM_SIZE]; /* of the calling thread, NUL-terminated */
-	__u8 saddr[16];		     /* all zero: unknown */
+	__u8 saddr[16];              /* all zero: unknown */
 	__u8 daddr[16];
 	__u8 family; /* of the addresses: 4 or 6 */
 	__u8 reserved[7];
@@ -61,11 +61,11 @@ struct sample_source {
  * Per CPU. Once nothing is in flight, seen = submitted + filtered + lost.
  */
 struct capture_counters {
-	__u64 seen;	 /* attempts that reached the hook */
+	__u64 seen;      /* attempts that reached the hook */
 	__u64 submitted; /* given to the ring */
-	__u64 filtered;	 /* dropped by the user's filter */
-	__u64 lost;	 /* no room in the ring, or the kernel missed the return of the call */
-	__u64 partial;	 /* submitted, but the sample_source that follows found no room */
+	__u64 filtered;  /* dropped by the user's filter */
+	__u64 lost;      /* no room in the ring, or the kernel missed the return of the call */
+	__u64 partial;   /* submitted, but the sample_source that follows found no room */
 };
 
 /* Bits of capture_settings.filters: which of the filters are in use, and negated. */
@@ -79,7 +79,7 @@ struct capture_counters {
 /* Read-only for the programs: the verifier removes the filters that are not used. */
 struct capture_settings {
 	__u32 filters;
-	__u32 family;	    /* 4 or 6: only this one; 0: both */
+	__u32 family;       /* 4 or 6: only this one; 0: both */
 	__u64 wakeup_bytes; /* wake the reader when the ring holds this much */
 };
 

@@ -22,7 +22,8 @@ void assemble_free(struct assemble *assemble);
 /* Takes what came out of the ring, of any length and content. */
 void assemble_sample(struct assemble *assemble, const void *sample, size_t length);
 
-/* Hands on what is complete or has waited long enough at now_ns (CLOCK_BOOTTIME); UINT64_MAX: all. */
+/* Hands on what is complete or has waited long enough at now_ns (CLOCK_BOOTTIME); UINT64_MAX: all.
+ */
 void assemble_release(struct assemble *assemble, uint64_t now_ns);
 
 /* When assemble_release() is due next; UINT64_MAX: nothing waits. */

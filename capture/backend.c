@@ -95,16 +95,15 @@ static int check_cgroup(struct error *missing)
 #define NO_IPV6 "IPv6 connects are not recorded"
 
 const struct backend backends[] = {
-	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect", backend_fentry,
-		backend_fentry_end, {{"v4_connect", NULL}, {"v6_connect", NO_IPV6}}, 0,
-		check_tracing},
+	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect", backend_fentry, backend_fentry_end,
+		{{"v4_connect", NULL}, {"v6_connect", NO_IPV6}}, 0, check_tracing},
 	{"kprobe", "kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect", backend_kprobe,
 		backend_kprobe_end,
 		{{"v4_enter", NULL}, {"v4_return", NULL}, {"v6_enter", NO_IPV6},
 			{"v6_return", NO_IPV6}},
 		0, check_kprobe},
-	{"cgroup", "cgroup/connect4, connect6 and sockops on the root of cgroup v2",
-		backend_cgroup, backend_cgroup_end,
+	{"cgroup", "cgroup/connect4, connect6 and sockops on the root of cgroup v2", backend_cgroup,
+		backend_cgroup_end,
 		{{"source_known", NULL}, {"connect4", NULL}, {"connect6", NO_IPV6}}, 1,
 		check_cgroup},
 	{0},

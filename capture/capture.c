@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define WAKEUP_FRACTION 4     /* of the ring: full enough to wake the reader */
-#define DRAIN_ROUNDS 1000     /* of a millisecond: the most to wait for running programs */
+#define WAKEUP_FRACTION 4 /* of the ring: full enough to wake the reader */
+#define DRAIN_ROUNDS 1000 /* of a millisecond: the most to wait for running programs */
 
 struct capture {
 	const struct backend *backend;
@@ -54,9 +54,10 @@ static int configure(struct capture *c, const struct capture_options *options, s
 	const struct filter *f = options->filter;
 	struct capture_settings settings = {
 		.filters = (f->pids.count ? FILTER_PID : 0) | (f->uids.count ? FILTER_UID : 0) |
-			(f->ports.count ? FILTER_PORT : 0) | (f->pids.negated ? FILTER_PID_NOT : 0) |
-			(f->uids.negated ? FILTER_UID_NOT : 0) |
-			(f->ports.negated ? FILTER_PORT_NOT : 0),
+			   (f->ports.count ? FILTER_PORT : 0) |
+			   (f->pids.negated ? FILTER_PID_NOT : 0) |
+			   (f->uids.negated ? FILTER_UID_NOT : 0) |
+			   (f->ports.negated ? FILTER_PORT_NOT : 0),
 		.family = f->family,
 		.wakeup_bytes = options->ring_bytes / WAKEUP_FRACTION,
 	};
@@ -74,8 +75,8 @@ static int fill_hash(struct capture *c, const char *map, const struct filter_lis
 	const uint8_t present = 1;
 
 	for (size_t i = 0; i < list->count; i++)
-		if (bpf_map__update_elem(find_map(c, map), &list->ranges[i].low, 4, &present, 1,
-			    BPF_ANY))
+		if (bpf_map__update_elem(
+			    find_map(c, map), &list->ranges[i].low, 4, &present, 1, BPF_ANY))
 			return -1;
 	return 0;
 }
@@ -106,8 +107,8 @@ static int load(struct capture *c, const struct capture_options *options, bool w
 		return error_set(error, "cannot open the programs: %s", strerror(errno));
 	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name; i++)
 		if (b->programs[i].optional && !with_optional)
-			bpf_program__set_autoload(bpf_object__find_program_by_name(c->object,
-							  b->programs[i].name),
+			bpf_program__set_autoload(
+				bpf_object__find_program_by_name(c->object, b->programs[i].name),
 				false);
 	if (configure(c, options, error))
 		return -1;
@@ -132,8 +133,7 @@ static int attach(struct capture *c, struct error *warning, struct error *error)
 	}
 	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name && !status; i++) {
 		const struct backend_program *p = &b->programs[i];
-		struct bpf_program *program =
-			bpf_object__find_program_by_name(c->object, p->name);
+		struct bpf_program *program = bpf_object__find_program_by_name(c->object, p->name);
 
 		errno = ENOENT;
 		if (bpf_program__autoload(program))
@@ -145,8 +145,7 @@ static int attach(struct capture *c, struct error *warning, struct error *error)
 			error_set(warning, "%s: cannot attach %s: %s", p->optional, p->name,
 				strerror(errno));
 		else
-			status = error_set(error, "cannot attach %s: %s", p->name,
-				strerror(errno));
+			status = error_set(error, "cannot attach %s: %s", p->name, strerror(errno));
 	}
 	if (cgroup >= 0)
 		close(cgroup);

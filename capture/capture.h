@@ -16,8 +16,8 @@ typedef void capture_sample(void *context, const void *sample, size_t length);
 
 struct capture_options {
 	const struct filter *filter; /* run in the kernel */
-	size_t ring_bytes;	     /* a power of two, at least a page */
-	bool verbose;		     /* libbpf's messages to stderr */
+	size_t ring_bytes;           /* a power of two, at least a page */
+	bool verbose;                /* libbpf's messages to stderr */
 };
 
 /*

@@ -37,8 +37,8 @@ static int set_duration(void *target, const char *value, struct error *error)
 static int set_backend(void *target, const char *value, struct error *error)
 {
 	if (strcmp(value, "auto") && !backend_find(value))
-		return error_set(error, "'%s' is not a backend: auto, fentry, kprobe or cgroup",
-			value);
+		return error_set(
+			error, "'%s' is not a backend: auto, fentry, kprobe or cgroup", value);
 	*(const char **)target = strcmp(value, "auto") ? value : NULL;
 	return 0;
 }

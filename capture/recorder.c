@@ -23,7 +23,7 @@
 #define PROGRAM "tcpconnect-rec"
 #define NS_PER_MS 1000000ull
 #define NS_PER_S 1000000000ull
-#define GATHER_MS 100	    /* how long samples gather in the ring */
+#define GATHER_MS 100       /* how long samples gather in the ring */
 #define HOLD_PRINTING_MS 50 /* how long an attempt waits for its source */
 #define HOLD_WRITING_MS 500
 
@@ -131,8 +131,7 @@ static void take_sample(void *context, const void *sample, size_t length)
 static int open_output(struct recorder *r, struct error *error)
 {
 	const char *name = r->options->write;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC |
-		(r->options->overwrite ? O_TRUNC : O_EXCL);
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (r->options->overwrite ? O_TRUNC : O_EXCL);
 
 	if (!strcmp(name, "-")) {
 		if (isatty(STDOUT_FILENO))
@@ -404,8 +403,8 @@ int recorder_run(struct recorder *r, struct error *error)
 		columns_header(r->columns, stdout);
 	flush_print(r);
 	while (!r->stop && r->now.boot_ns < end_ns) {
-		capture_request_wakeup(r->capture,
-			rest == REST_GATHERING ? WAKEUP_AT_LEVEL : WAKEUP_AT_NEXT);
+		capture_request_wakeup(
+			r->capture, rest == REST_GATHERING ? WAKEUP_AT_LEVEL : WAKEUP_AT_NEXT);
 		sleep_until(r, next_deadline(r, end_ns, rest));
 		if (work(r) > 0)
 			rest = at_once ? REST_SETTLING : REST_GATHERING;

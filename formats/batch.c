@@ -42,18 +42,18 @@ int record_parse(struct bytes payload, struct bytes *record, int *kind, struct e
 	length = get_le32(p + RECORD_AT_LENGTH);
 	header_length = get_le32(p + RECORD_AT_HEADER_LENGTH);
 	if (length > payload.length)
-		return error_set(error, "record length %u, its block holds %zu", length,
-			payload.length);
+		return error_set(
+			error, "record length %u, its block holds %zu", length, payload.length);
 	if (header_length < RECORD_COMMON_LENGTH || header_length > length)
-		return error_set(error, "header length %u in a record of %u bytes", header_length,
-			length);
+		return error_set(
+			error, "header length %u in a record of %u bytes", header_length, length);
 	*record = (struct bytes){p, length};
 	*kind = p[RECORD_AT_KIND];
 	return 0;
 }
 
-static int reference(
-	struct bytes record, unsigned int at, const char *what, struct bytes *out, struct error *error)
+static int reference(struct bytes record, unsigned int at, const char *what, struct bytes *out,
+	struct error *error)
 {
 	uint32_t offset = get_le32(record.data + at), length = get_le32(record.data + at + 4);
 
@@ -137,11 +137,11 @@ static int check_indexes(const struct batch *batch, struct error *error)
 	}
 	if (check_range(&batch->process, batch->events, 0, batch->processes, "process", error) ||
 		check_range(&batch->saddr, batch->events, 0, addresses, "source address", error) ||
-		check_range(&batch->daddr, batch->events, 1, addresses, "destination address",
-			error))
+		check_range(
+			&batch->daddr, batch->events, 1, addresses, "destination address", error))
 		return -1;
-	return check_range(&batch->comm, batch->processes, 0, 1 + (uint64_t)batch->strings, "comm",
-		error);
+	return check_range(
+		&batch->comm, batch->processes, 0, 1 + (uint64_t)batch->strings, "comm", error);
 }
 
 int batch_parse(struct batch *batch, struct bytes record, struct error *error)

@@ -14,7 +14,7 @@
 /* The same for writing and reading. The bytes are borrowed. */
 struct batch_header {
 	uint8_t session[16];
-	uint32_t file;	   /* number of the file in the session, from 1 */
+	uint32_t file;     /* number of the file in the session, from 1 */
 	uint64_t sequence; /* records of the session before this batch */
 	struct clock_anchor anchor;
 	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME of earliest and latest event */
@@ -31,8 +31,7 @@ struct column {
 
 static inline uint64_t column_get(const struct column *column, uint32_t row)
 {
-	return column->base +
-		get_le(column->data + (size_t)row * column->width, column->width);
+	return column->base + get_le(column->data + (size_t)row * column->width, column->width);
 }
 
 struct batch {

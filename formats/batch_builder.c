@@ -20,7 +20,8 @@
 /* One event that is new in every respect: its row, process, comm and two addresses. */
 #define NEW_EVENT_BYTES (EVENT_BYTES + PROCESS_BYTES + STRING_END_BYTES + 2 * IPV6_BYTES)
 
-#define PAYLOAD_MAX (RECORD_PAYLOAD_MAX - 4) /* the enterprise number belongs to it for Wireshark */
+/* The enterprise number belongs to the payload for Wireshark. */
+#define PAYLOAD_MAX (RECORD_PAYLOAD_MAX - 4)
 
 /* As kept until encoding: addresses count their own family, the process by its number. */
 struct row {
@@ -79,10 +80,10 @@ uint32_t batch_builder_count(const struct batch_builder *b)
 static size_t size_bound(const struct batch_builder *b)
 {
 	return FIXED_BYTES + (size_t)b->count * EVENT_BYTES +
-		(size_t)intern_count(b->processes) * PROCESS_BYTES +
-		(size_t)intern_count(b->strings) * STRING_END_BYTES + intern_bytes(b->strings) +
-		(size_t)intern_count(b->ipv4) * IPV4_BYTES +
-		(size_t)intern_count(b->ipv6) * IPV6_BYTES;
+	       (size_t)intern_count(b->processes) * PROCESS_BYTES +
+	       (size_t)intern_count(b->strings) * STRING_END_BYTES + intern_bytes(b->strings) +
+	       (size_t)intern_count(b->ipv4) * IPV4_BYTES +
+	       (size_t)intern_count(b->ipv6) * IPV6_BYTES;
 }
 
 static uint32_t add(struct intern *intern, struct bytes string)
@@ -147,7 +148,11 @@ static void put_entry(struct body *body, uint16_t id, uint8_t width, uint64_t ba
 
 static uint8_t width_of(uint64_t range)
 {
-	return range == 0 ? 0 : range <= 0xff ? 1 : range <= 0xffff ? 2 : range <= 0xffffffff ? 4 : 8;
+	return range == 0            ? 0
+	       : range <= 0xff       ? 1
+	       : range <= 0xffff     ? 2
+	       : range <= 0xffffffff ? 4
+				     : 8;
 }
 
 static void put_column(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows)

@@ -21,13 +21,13 @@ struct columns {
 	struct cell_layout {
 		const struct column_kind *kind;
 		const char *header;
-		int width;     /* padded to this; 0: not padded */
-		int precision; /* a text is cut to this many characters; 0: not cut */
+		int width;             /* padded to this; 0: not padded */
+		int precision;         /* a text is cut to this many characters; 0: not cut */
 		const char *separator; /* in front of it */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	const char *row_end; /* bcc has a space at the end of its rows, not of its header */
-	bool zeros;	     /* the peers show what is unknown as zero */
+	bool zeros;          /* the peers show what is unknown as zero */
 	bool started;
 	int64_t first_ns; /* of the first row */
 };
@@ -231,8 +231,7 @@ static void add_styled(struct columns *c, const char *name, const char *header, 
 	cell->separator = separator;
 }
 
-static int choose_style(
-	struct columns *c, const struct columns_choice *choice, struct error *error)
+static int choose_style(struct columns *c, const struct columns_choice *choice, struct error *error)
 {
 	const struct style *s = NULL;
 
@@ -240,11 +239,13 @@ static int choose_style(
 		if (!strcmp(styles[i].name, choice->style))
 			s = &styles[i];
 	if (!s)
-		return error_set(error, "'%s' is not a style: bcc, bcc2019 or libbpf",
-			choice->style);
+		return error_set(
+			error, "'%s' is not a style: bcc, bcc2019 or libbpf", choice->style);
 	if (choice->names || choice->clock || (choice->lport && !s->has_lport))
 		return error_set(error, "style %s has no such column: leave out %s", s->name,
-			choice->names ? "-o" : choice->clock ? "-T" : "-L");
+			choice->names   ? "-o"
+			: choice->clock ? "-T"
+					: "-L");
 	c->zeros = s->zeros;
 	c->row_end = s->row_end;
 	if (choice->time)
@@ -275,8 +276,8 @@ static int choose_names(struct columns *c, const char *names, struct error *erro
 			if (c->count == LAYOUT_MAX)
 				return error_set(error, "more than %d columns", LAYOUT_MAX);
 			for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-				snprintf(known + strlen(known), sizeof known - strlen(known),
-					" %s", kinds[i].name);
+				snprintf(known + strlen(known), sizeof known - strlen(known), " %s",
+					kinds[i].name);
 			return error_set(error, "'%.*s' is not a column:%s",
 				(int)(length < 64 ? length : 64), name, known);
 		}

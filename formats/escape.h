@@ -6,7 +6,7 @@
 #include "bytes.h"
 
 /* An escaped byte takes at most four characters. */
-#define ESCAPED_MAX(length) ((length) * 4)
+#define ESCAPED_MAX(length) ((length)*4)
 
 /*
  * For a column on a terminal: printable ASCII and valid UTF-8 of printable

@@ -22,7 +22,7 @@ struct filter_list {
 
 struct filter {
 	struct filter_list pids, uids, ports; /* ports: of the destination */
-	uint8_t family;			      /* 4 or 6; 0: both */
+	uint8_t family;                       /* 4 or 6; 0: both */
 };
 
 /* All zero is a filter that matches everything. */

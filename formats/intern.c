@@ -9,7 +9,7 @@ struct intern {
 	uint32_t limit, count, mask;
 	size_t bytes_limit;
 	uint32_t *slots;
-	uint32_t *ends;	   /* where string i ends in bytes */
+	uint32_t *ends;    /* where string i ends in bytes */
 	uint32_t *slot_of; /* string i */
 	uint8_t *bytes;
 };

@@ -101,8 +101,8 @@ int options_parse(
 		if (!row && optopt && optopt < LONG_ONLY)
 			return error_set(error, "unknown option '-%c'; -h shows all", optopt);
 		if (!row)
-			return error_set(error, "unknown option '%s'; -h shows all",
-				argv[optind - 1]);
+			return error_set(
+				error, "unknown option '%s'; -h shows all", argv[optind - 1]);
 		if (row->apply((char *)options + row->target, optarg, error)) {
 			if (row->letter)
 				snprintf(name, sizeof name, "-%c", row->letter);
@@ -124,9 +124,8 @@ void options_help(const struct option_row *table, const char *usage, FILE *out)
 		char left[64];
 
 		snprintf(left, sizeof left, "%s%c%s --%s%s%s", table->letter ? "-" : " ",
-			table->letter ? table->letter : ' ', table->letter ? "," : " ",
-			table->name, table->argument ? " " : "",
-			table->argument ? table->argument : "");
+			table->letter ? table->letter : ' ', table->letter ? "," : " ", table->name,
+			table->argument ? " " : "", table->argument ? table->argument : "");
 		fprintf(out, "  %-34s %s\n", left, table->help);
 	}
 }

@@ -13,7 +13,7 @@
 typedef int option_apply(void *target, const char *value, struct error *error);
 
 struct option_row {
-	int letter;	      /* 0: long form only */
+	int letter;           /* 0: long form only */
 	const char *name;     /* long form; NULL ends a table */
 	const char *argument; /* as the help shows it; NULL: takes none */
 	const char *help;
@@ -30,7 +30,9 @@ struct option_row {
 		{'P', "port", "PORT[,LO-HI..]", "only these destination ports", option_ports,      \
 			(filter_at)},                                                              \
 		{'4', "ipv4", NULL, "only IPv4", option_ipv4, (filter_at)},                        \
-		{'6', "ipv6", NULL, "only IPv6", option_ipv6, (filter_at)}
+	{                                                                                          \
+		'6', "ipv6", NULL, "only IPv6", option_ipv6, (filter_at)                           \
+	}
 
 #define COLUMN_OPTIONS(choice_at)                                                                  \
 	{'t', "timestamp", NULL, "column TIME(s): since the first event printed", option_flag,     \
@@ -39,12 +41,14 @@ struct option_row {
 			(choice_at) + offsetof(struct columns_choice, uid)},                       \
 		{'L', "lport", NULL, "column LPORT: the local port", option_flag,                  \
 			(choice_at) + offsetof(struct columns_choice, lport)},                     \
-		{'o', "columns", "COL[,COL..]", "these columns, in this order", option_text,       \
-			(choice_at) + offsetof(struct columns_choice, names)}
+	{                                                                                          \
+		'o', "columns", "COL[,COL..]", "these columns, in this order", option_text,        \
+			(choice_at) + offsetof(struct columns_choice, names)                       \
+	}
 
 option_apply option_pids, option_uids, option_ports, option_ipv4, option_ipv6;
-option_apply option_flag; /* target: bool, set to true */
-option_apply option_text; /* target: const char *, borrowed from argv */
+option_apply option_flag;  /* target: bool, set to true */
+option_apply option_text;  /* target: const char *, borrowed from argv */
 option_apply option_count; /* target: uint64_t; from 1 */
 
 /*

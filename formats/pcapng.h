@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The framing of pcapng (draft-ietf-opsawg-pcapng), as much of it as this product writes and reads. */
+/* The framing of pcapng (draft-ietf-opsawg-pcapng), as much of it as this product writes and reads.
+ */
 #ifndef PCAPNG_H
 #define PCAPNG_H
 
@@ -7,19 +8,19 @@
 #include "error.h"
 
 #define BLOCK_SECTION 0x0A0D0D0Au    /* 4.1; a palindrome: the same in both byte orders */
-#define BLOCK_INTERFACE 1u	     /* 4.2 */
-#define BLOCK_STATISTICS 5u	     /* 4.6 */
+#define BLOCK_INTERFACE 1u           /* 4.2 */
+#define BLOCK_STATISTICS 5u          /* 4.6 */
 #define BYTE_ORDER_MAGIC 0x1A2B3C4Du /* 4.1 */
-#define LINKTYPE_RAW 101u	     /* IPv4 or IPv6, told by the version nibble */
+#define LINKTYPE_RAW 101u            /* IPv4 or IPv6, told by the version nibble */
 
 #define BLOCK_LENGTH_MIN 12u
 #define BLOCK_LENGTH_MAX (16u << 20) /* as libpcap */
 
 struct block {
 	uint32_t type;
-	uint64_t offset;    /* in the file, of its first byte */
-	struct bytes body;  /* between the two lengths; borrowed until the next call */
-	bool big_endian;    /* the order of its section */
+	uint64_t offset;   /* in the file, of its first byte */
+	struct bytes body; /* between the two lengths; borrowed until the next call */
+	bool big_endian;   /* the order of its section */
 };
 
 struct pcapng_reader;
@@ -37,8 +38,8 @@ void pcapng_reader_free(struct pcapng_reader *reader);
  * called again: it goes on at the next Custom Block whose payload starts with
  * magic (8 bytes), and returns 0 when there is none.
  */
-int pcapng_reader_next(struct pcapng_reader *reader, const char *magic, struct block *block,
-	struct error *error);
+int pcapng_reader_next(
+	struct pcapng_reader *reader, const char *magic, struct block *block, struct error *error);
 
 /* True once a section header was read: the file is a pcapng file. */
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *reader);

@@ -20,7 +20,7 @@ struct pcapng_reader {
 	int fd;
 	uint8_t *buffer;
 	size_t capacity, start, end; /* unread bytes are start .. end */
-	uint64_t offset;	     /* in the file, of start */
+	uint64_t offset;             /* in the file, of start */
 	bool big_endian, is_pcapng, at_end, lost;
 };
 
@@ -100,8 +100,7 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 }
 
 /* Loses the framing at the current block. */
-#define DAMAGE(r, error, ...)                                                                      \
-	((r)->lost = true, damage((r)->offset, (error), __VA_ARGS__))
+#define DAMAGE(r, error, ...) ((r)->lost = true, damage((r)->offset, (error), __VA_ARGS__))
 static int damage(uint64_t offset, struct error *error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -127,8 +126,8 @@ static int find_again(struct pcapng_reader *r, const char *magic, struct error *
 			return n;
 		/* One byte on: not the block that was found damaged. */
 		from = r->buffer + r->start + 1;
-		found = memmem(from + MAGIC_AT, r->end - r->start - 1 - MAGIC_AT, magic,
-			MAGIC_LENGTH);
+		found = memmem(
+			from + MAGIC_AT, r->end - r->start - 1 - MAGIC_AT, magic, MAGIC_LENGTH);
 		if (found) {
 			consume(r, (size_t)(found - MAGIC_AT - (r->buffer + r->start)));
 			from = r->buffer + r->start;
@@ -195,8 +194,8 @@ static int section_order(struct pcapng_reader *r, const uint8_t *p, struct error
 	return 0;
 }
 
-int pcapng_reader_next(struct pcapng_reader *r, const char *magic, struct block *block,
-	struct error *error)
+int pcapng_reader_next(
+	struct pcapng_reader *r, const char *magic, struct block *block, struct error *error)
 {
 	const uint8_t *p;
 	uint32_t length;
@@ -226,11 +225,13 @@ int pcapng_reader_next(struct pcapng_reader *r, const char *magic, struct block 
 		return -1;
 	length = get32(r, p + 4);
 	if (length < BLOCK_LENGTH_MIN)
-		return DAMAGE(r, error, "block length %u is less than %u", length, BLOCK_LENGTH_MIN);
+		return DAMAGE(
+			r, error, "block length %u is less than %u", length, BLOCK_LENGTH_MIN);
 	if (length % 4)
 		return DAMAGE(r, error, "block length %u is not a multiple of 4", length);
 	if (length > BLOCK_LENGTH_MAX)
-		return DAMAGE(r, error, "block length %u is more than %u", length, BLOCK_LENGTH_MAX);
+		return DAMAGE(
+			r, error, "block length %u is more than %u", length, BLOCK_LENGTH_MAX);
 	n = fill(r, length, error);
 	if (n < 0)
 		return -1;

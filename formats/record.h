@@ -24,8 +24,9 @@
 #define RECORD_MAGIC "\x89TCPCON\n"
 #define RECORD_MAJOR 1
 #define RECORD_MINOR 0
-#define RECORD_LENGTH_MAX (16u << 20)	/* a reader refuses more */
-#define RECORD_PAYLOAD_MAX (256u << 10) /* a writer stays below: Wireshark does not re-save more */
+#define RECORD_LENGTH_MAX (16u << 20) /* a reader refuses more */
+/* A writer stays below: Wireshark does not save more again. */
+#define RECORD_PAYLOAD_MAX (256u << 10)
 
 enum record_kind {
 	RECORD_TRACE = 1,   /* once, first: what was recorded, where and how */
@@ -35,52 +36,52 @@ enum record_kind {
 
 /* Common to all records. A "reference" is u32 offset, u32 length; 0, 0: absent. */
 enum {
-	RECORD_AT_MAGIC = 0,	      /* 8 bytes */
-	RECORD_AT_KIND = 8,	      /* u8 */
-	RECORD_AT_MAJOR = 9,	      /* u8 */
-	RECORD_AT_MINOR = 10,	      /* u8 */
-	RECORD_AT_LENGTH = 12,	      /* u32, from the magic on, without the padding of the block */
+	RECORD_AT_MAGIC = 0,          /* 8 bytes */
+	RECORD_AT_KIND = 8,           /* u8 */
+	RECORD_AT_MAJOR = 9,          /* u8 */
+	RECORD_AT_MINOR = 10,         /* u8 */
+	RECORD_AT_LENGTH = 12,        /* u32, from the magic on, without the padding of the block */
 	RECORD_AT_HEADER_LENGTH = 16, /* u32 */
-	RECORD_AT_SESSION = 24,	      /* 16 bytes, random, one for each run of the recorder */
+	RECORD_AT_SESSION = 24,       /* 16 bytes, random, one for each run of the recorder */
 	RECORD_COMMON_LENGTH = 40,
 };
 
 enum {
-	TRACE_AT_FILE = 40,	  /* u32, number of this file in its session, from 1 */
-	TRACE_AT_BOOT_NS = 48,	  /* u64, anchor: CLOCK_BOOTTIME */
-	TRACE_AT_WALL_NS = 56,	  /* i64, anchor: CLOCK_REALTIME since 1970 */
-	TRACE_AT_HOST = 64,	  /* reference: name of the host */
-	TRACE_AT_BOOT_ID = 72,	  /* reference */
-	TRACE_AT_KERNEL = 80,	  /* reference: system, release and machine */
-	TRACE_AT_RECORDER = 88,	  /* reference: program and version */
-	TRACE_AT_BACKEND = 96,	  /* reference */
-	TRACE_AT_FILTERS = 104,	  /* reference: the filters in words, and where they ran */
+	TRACE_AT_FILE = 40,     /* u32, number of this file in its session, from 1 */
+	TRACE_AT_BOOT_NS = 48,  /* u64, anchor: CLOCK_BOOTTIME */
+	TRACE_AT_WALL_NS = 56,  /* i64, anchor: CLOCK_REALTIME since 1970 */
+	TRACE_AT_HOST = 64,     /* reference: name of the host */
+	TRACE_AT_BOOT_ID = 72,  /* reference */
+	TRACE_AT_KERNEL = 80,   /* reference: system, release and machine */
+	TRACE_AT_RECORDER = 88, /* reference: program and version */
+	TRACE_AT_BACKEND = 96,  /* reference */
+	TRACE_AT_FILTERS = 104, /* reference: the filters in words, and where they ran */
 	TRACE_HEADER_LENGTH = 112,
 };
 
 enum {
-	BATCH_AT_SEQUENCE = 40,	    /* u64, records of this session before this batch */
-	BATCH_AT_BOOT_NS = 48,	    /* u64, anchor taken when the batch was written */
-	BATCH_AT_WALL_NS = 56,	    /* i64 */
-	BATCH_AT_FIRST_NS = 64,	    /* u64, boot time of the earliest event; 0 without events */
-	BATCH_AT_LAST_NS = 72,	    /* u64, of the latest */
-	BATCH_AT_SEEN = 80,	    /* u64 each, cumulative over the session */
-	BATCH_AT_RECORDED = 88,	    /* this batch included */
+	BATCH_AT_SEQUENCE = 40, /* u64, records of this session before this batch */
+	BATCH_AT_BOOT_NS = 48,  /* u64, anchor taken when the batch was written */
+	BATCH_AT_WALL_NS = 56,  /* i64 */
+	BATCH_AT_FIRST_NS = 64, /* u64, boot time of the earliest event; 0 without events */
+	BATCH_AT_LAST_NS = 72,  /* u64, of the latest */
+	BATCH_AT_SEEN = 80,     /* u64 each, cumulative over the session */
+	BATCH_AT_RECORDED = 88, /* this batch included */
 	BATCH_AT_FILTERED = 96,
 	BATCH_AT_LOST = 104,
 	BATCH_AT_PARTIAL = 112,
-	BATCH_AT_FILE = 120,	    /* u32 */
-	BATCH_AT_EVENTS = 124,	    /* u32 each, rows of the five tables */
+	BATCH_AT_FILE = 120,   /* u32 */
+	BATCH_AT_EVENTS = 124, /* u32 each, rows of the five tables */
 	BATCH_AT_PROCESSES = 128,
 	BATCH_AT_STRINGS = 132,
 	BATCH_AT_IPV4 = 136,
 	BATCH_AT_IPV6 = 140,
-	BATCH_AT_HOST = 144,	    /* reference */
-	BATCH_AT_BACKEND = 152,	    /* reference */
-	BATCH_AT_SKIP = 160,	    /* reference: summary for skipping; 1.0 writes none */
-	BATCH_AT_BODY = 168,	    /* reference: the body as stored */
+	BATCH_AT_HOST = 144,        /* reference */
+	BATCH_AT_BACKEND = 152,     /* reference */
+	BATCH_AT_SKIP = 160,        /* reference: summary for skipping; 1.0 writes none */
+	BATCH_AT_BODY = 168,        /* reference: the body as stored */
 	BATCH_AT_BODY_LENGTH = 176, /* u32, when not compressed */
-	BATCH_AT_COLUMNS = 180,	    /* u16, entries of the directory that the body begins with */
+	BATCH_AT_COLUMNS = 180,     /* u16, entries of the directory that the body begins with */
 	BATCH_AT_COMPRESSION = 182, /* u8, enum compression */
 	BATCH_HEADER_LENGTH = 184,
 };
@@ -89,15 +90,15 @@ enum {
 	SUMMARY_AT_OWN_OFFSET = 40, /* u64, of this block in its file */
 	SUMMARY_AT_FIRST_NS = 48,   /* i64, wall clock of the earliest event; 0 without events */
 	SUMMARY_AT_LAST_NS = 56,    /* i64 */
-	SUMMARY_AT_EVENTS = 64,	    /* u64, in this file */
-	SUMMARY_AT_SEEN = 72,	    /* u64 each, cumulative over the session */
+	SUMMARY_AT_EVENTS = 64,     /* u64, in this file */
+	SUMMARY_AT_SEEN = 72,       /* u64 each, cumulative over the session */
 	SUMMARY_AT_RECORDED = 80,
 	SUMMARY_AT_FILTERED = 88,
 	SUMMARY_AT_LOST = 96,
 	SUMMARY_AT_PARTIAL = 104,
-	SUMMARY_AT_FILE = 112,	    /* u32 */
-	SUMMARY_AT_CRC = 116,	    /* u32, CRC-32 (IEEE 802.3) of the record with this field 0 */
-	SUMMARY_AT_BATCHES = 120,   /* reference: u64 each, offset of the block in the file */
+	SUMMARY_AT_FILE = 112,    /* u32 */
+	SUMMARY_AT_CRC = 116,     /* u32, CRC-32 (IEEE 802.3) of the record with this field 0 */
+	SUMMARY_AT_BATCHES = 120, /* reference: u64 each, offset of the block in the file */
 	SUMMARY_HEADER_LENGTH = 128,
 };
 
@@ -112,11 +113,11 @@ enum compression {
  * width 0: every row is base. A column that is absent is 0 in every row.
  */
 enum {
-	COLUMN_AT_ID = 0,	/* u16, enum column_id */
-	COLUMN_AT_WIDTH = 2,	/* u8: 0, 1, 2, 4, 8 */
+	COLUMN_AT_ID = 0,       /* u16, enum column_id */
+	COLUMN_AT_WIDTH = 2,    /* u8: 0, 1, 2, 4, 8 */
 	COLUMN_AT_ENCODING = 3, /* u8: 0; a reader treats a column of another one as absent */
-	COLUMN_AT_OFFSET = 4,	/* u32, from the first byte of the body */
-	COLUMN_AT_BASE = 8,	/* u64 */
+	COLUMN_AT_OFFSET = 4,   /* u32, from the first byte of the body */
+	COLUMN_AT_BASE = 8,     /* u64 */
 	COLUMN_ENTRY_LENGTH = 16,
 };
 
@@ -130,22 +131,22 @@ enum table_id {
 };
 
 enum column_id {
-	EVENT_TIME = 0x0101,	/* ns since BATCH_AT_FIRST_NS */
+	EVENT_TIME = 0x0101,    /* ns since BATCH_AT_FIRST_NS */
 	EVENT_PROCESS = 0x0102, /* row of the processes */
-	EVENT_TID = 0x0103,	/* tid - pid, modulo 2^32 */
-	EVENT_SADDR = 0x0104,	/* 0 unknown, then the rows of IPv4, then those of IPv6 */
-	EVENT_DADDR = 0x0105,	/* the same, never 0 */
-	EVENT_LPORT = 0x0106,	/* 0 unknown */
+	EVENT_TID = 0x0103,     /* tid - pid, modulo 2^32 */
+	EVENT_SADDR = 0x0104,   /* 0 unknown, then the rows of IPv4, then those of IPv6 */
+	EVENT_DADDR = 0x0105,   /* the same, never 0 */
+	EVENT_LPORT = 0x0106,   /* 0 unknown */
 	EVENT_DPORT = 0x0107,
-	EVENT_FLAGS = 0x0108,	/* bit 0: IPv4-mapped */
+	EVENT_FLAGS = 0x0108, /* bit 0: IPv4-mapped */
 	PROCESS_PID = 0x0201,
 	PROCESS_UID = 0x0202,
 	PROCESS_GID = 0x0203,
-	PROCESS_COMM = 0x0204,	/* 0 unknown, else 1 + row of the strings */
-	STRING_END = 0x0301,	/* where string r ends in the bytes; it begins where r - 1 ends */
-	STRING_BYTES = 0x0302,	/* width 1; as many as the last STRING_END */
-	IPV4_ADDRESS = 0x0401,	/* as a number: 127.0.0.1 is 0x7f000001 */
-	IPV6_HIGH = 0x0501,	/* the first eight bytes as a big-endian number */
+	PROCESS_COMM = 0x0204, /* 0 unknown, else 1 + row of the strings */
+	STRING_END = 0x0301,   /* where string r ends in the bytes; it begins where r - 1 ends */
+	STRING_BYTES = 0x0302, /* width 1; as many as the last STRING_END */
+	IPV4_ADDRESS = 0x0401, /* as a number: 127.0.0.1 is 0x7f000001 */
+	IPV6_HIGH = 0x0501,    /* the first eight bytes as a big-endian number */
 	IPV6_LOW = 0x0502,
 };
 

@@ -85,8 +85,8 @@ static bool summary_is_valid(struct bytes record, uint64_t offset)
 }
 
 /* Returns 1: a batch, 0: something else, -1. */
-static int parse_block(struct trace_reader *r, const struct block *block, struct batch *batch,
-	struct error *error)
+static int parse_block(
+	struct trace_reader *r, const struct block *block, struct batch *batch, struct error *error)
 {
 	struct bytes payload, record;
 	int kind;

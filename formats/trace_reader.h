@@ -24,7 +24,7 @@ const char *trace_reader_name(const struct trace_reader *reader);
 struct trace_facts {
 	bool is_pcapng;
 	bool has_records; /* at least one record of ours: not a foreign file */
-	bool closed;	  /* a valid summary stands at the end */
+	bool closed;      /* a valid summary stands at the end */
 	uint64_t events, batches;
 };
 

@@ -68,13 +68,13 @@ static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, st
 static int write_block(struct trace_writer *w, struct block_writer *block, struct error *error)
 {
 	if (block_end(block))
-		return error_set(error, "%s: a block is larger than %u bytes", w->name,
-			BLOCK_CAPACITY);
+		return error_set(
+			error, "%s: a block is larger than %u bytes", w->name, BLOCK_CAPACITY);
 	return write_all(w, block->data, block->length, error);
 }
 
-static int write_record(struct trace_writer *w, uint32_t type, const uint8_t *record,
-	size_t length, struct error *error)
+static int write_record(struct trace_writer *w, uint32_t type, const uint8_t *record, size_t length,
+	struct error *error)
 {
 	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
 
@@ -161,8 +161,8 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 		size_t n = texts[i].text.length;
 
 		if (n > sizeof w->record - length)
-			return error_set(error, "%s: the filters are too long to be recorded",
-				w->name);
+			return error_set(
+				error, "%s: the filters are too long to be recorded", w->name);
 		if (!n)
 			continue;
 		memcpy(w->record + length, texts[i].text.data, n);

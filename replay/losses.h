@@ -7,8 +7,8 @@
 
 struct session_losses {
 	uint8_t session[16];
-	uint64_t next;		  /* the sequence number that must come */
-	uint64_t missing;	  /* records between batches that are not there */
+	uint64_t next;            /* the sequence number that must come */
+	uint64_t missing;         /* records between batches that are not there */
 	struct counters counters; /* as of the last batch */
 };
 
