@@ -1,0 +1,614 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A second reader of traces, written from tcpconnect-trace(5) alone.
+
+usage: decode.py FILE            print the events in the order of the file
+       decode.py --check FILE..  print each breach of the page by our recorder;
+                                 several files are those of one session, in order
+
+Prints `clock host uid gid pid tid ip saddr lport daddr dport backend comm'. Damage is said on
+stderr. Exit: 0 all well, 1 damage or breaches.
+"""
+import re
+import socket
+import struct
+import sys
+import zlib
+from datetime import datetime, timedelta
+
+MAGIC = b"\x89TCPCON\n"
+SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
+CUSTOM, CUSTOM_NOCOPY = 0x00000BAD, 0x40000BAD
+TRACE, BATCH, SUMMARY = 1, 2, 3
+HEADER = {TRACE: 112, BATCH: 184, SUMMARY: 128}
+WIDTHS = (0, 1, 2, 4, 8)
+MAX_ROWS = 1 << 24
+U32, U64 = (1 << 32) - 1, (1 << 64) - 1
+
+# Columns: name, table, largest value that the field has room for.
+COLUMNS = {
+    0x0101: ("time", "event", U64),
+    0x0102: ("process", "event", U32),
+    0x0103: ("thread", "event", U32),
+    0x0104: ("saddr", "event", U32),
+    0x0105: ("daddr", "event", U32),
+    0x0106: ("lport", "event", 0xFFFF),
+    0x0107: ("dport", "event", 0xFFFF),
+    0x0108: ("flags", "event", U32),
+    0x0201: ("pid", "process", U32),
+    0x0202: ("uid", "process", U32),
+    0x0203: ("gid", "process", U32),
+    0x0204: ("comm", "process", U32),
+    0x0301: ("end", "string", U32),
+    0x0302: ("bytes", None, 0xFF),
+    0x0401: ("ipv4", "ipv4", U32),
+    0x0501: ("high", "ipv6", U64),
+    0x0502: ("low", "ipv6", U64),
+}
+
+
+class Damage(Exception):
+    """What is wrong, and where in the file if that is not the block at hand."""
+
+    def __init__(self, why, offset=None):
+        super().__init__(why)
+        self.offset = offset
+
+
+def unpack(form, data, offset, what):
+    size = struct.calcsize(form)
+    if offset + size > len(data):
+        raise Damage(f"{what} needs {size} bytes at {offset}, there are {len(data)} in all")
+    values = struct.unpack_from(form, data, offset)
+    return values[0] if len(values) == 1 else values
+
+
+class Block:
+    def __init__(self, offset, type_, order, body):
+        self.offset, self.type, self.order, self.body = offset, type_, order, body
+
+
+def block_at(data, offset, order):
+    """The block at offset, whole and well framed, or Damage."""
+    if len(data) - offset < 12:
+        raise Damage(f"torn: {len(data) - offset} bytes are not a block", offset)
+    type_ = struct.unpack_from(order + "I", data, offset)[0]
+    if type_ == SECTION:
+        order = {b"\x4d\x3c\x2b\x1a": "<", b"\x1a\x2b\x3c\x4d": ">"}.get(data[offset + 8 : offset + 12])
+        if not order:
+            raise Damage("section header without byte-order magic", offset)
+    length = struct.unpack_from(order + "I", data, offset + 4)[0]
+    if length < (28 if type_ == SECTION else 12) or length % 4:
+        raise Damage(f"impossible block length {length}", offset)
+    if length > len(data) - offset:
+        raise Damage(f"torn: block of {length} bytes, {len(data) - offset} are left", offset)
+    if struct.unpack_from(order + "I", data, offset + length - 4)[0] != length:
+        raise Damage("the lengths of a block differ", offset)
+    if type_ == SECTION and struct.unpack_from(order + "H", data, offset + 12)[0] != 1:
+        raise Damage("major version of pcapng is not 1", offset)
+    return Block(offset, type_, order, data[offset + 8 : offset + length - 4])
+
+
+def next_record(data, offset, order):
+    """Offset of the next well-framed block that holds a record, behind damage."""
+    while (offset := data.find(MAGIC, offset)) >= 0:
+        try:
+            if offset >= 12 and block_at(data, offset - 12, order).type in (CUSTOM, CUSTOM_NOCOPY):
+                return offset - 12
+        except Damage:
+            pass
+        offset += 1
+    return None
+
+
+def blocks(data, complain):
+    if not data.startswith(b"\x0a\x0d\x0d\x0a"):
+        raise Damage("not a pcapng file", 0)
+    offset, order = 0, "<"
+    while offset < len(data):
+        try:
+            block = block_at(data, offset, order)
+        except Damage as damage:
+            complain(damage, offset)
+            offset = next_record(data, offset + 13, order)
+            if offset is None:
+                return
+            continue
+        order = block.order
+        yield block
+        offset += len(block.body) + 12
+
+
+class Record:
+    """What all records begin with; a known kind of a known major version has its fields."""
+
+    def __init__(self, block):
+        self.block = block
+        self.pen = unpack(block.order + "I", block.body, 0, "enterprise number")
+        payload = block.body[4:]
+        self.kind, self.major, self.minor, self.zero11 = unpack("<4B", payload, 8, "record")
+        self.known = self.major == 1 and self.kind in HEADER
+        if self.major != 1:
+            raise Damage(f"format version {self.major}.{self.minor}, this reader knows 1.x")
+        self.length, self.header, self.zero20 = unpack("<3I", payload, 12, "record")
+        if self.length > len(payload):
+            raise Damage(f"record of {self.length} bytes in a payload of {len(payload)}")
+        self.bytes, self.rest = payload[: self.length], payload[self.length :]
+        if self.header > self.length or self.header < HEADER.get(self.kind, 40):
+            raise Damage(f"header of {self.header} bytes in a record of {self.length}")
+        self.session = self.bytes[24:40]
+        self.references = []
+        if self.known:
+            {TRACE: self.trace, BATCH: self.batch, SUMMARY: self.summary}[self.kind]()
+
+    def reference(self, offset):
+        start, length = unpack("<2I", self.bytes, offset, "reference")
+        if length and start + length > self.length:
+            raise Damage(f"reference at {offset} leaves the record: {start} + {length} > {self.length}")
+        self.references.append((offset, start, length))
+        return self.bytes[start : start + length] if length else b""
+
+    def trace(self):
+        self.file, self.zero44 = unpack("<2I", self.bytes, 40, "trace")
+        self.boot, self.wall = unpack("<Qq", self.bytes, 48, "trace")
+        self.texts = {
+            name: self.reference(64 + 8 * i)
+            for i, name in enumerate(("host", "boot id", "kernel", "recorder", "backend", "filters"))
+        }
+
+    def batch(self):
+        get = lambda form, offset: unpack("<" + form, self.bytes, offset, "batch")
+        self.sequence, self.boot, self.wall, self.first, self.last = get("QQqQQ", 40)
+        self.counters = get("5Q", 80)
+        self.file, *rows = get("6I", 120)
+        self.rows = dict(zip(("event", "process", "string", "ipv4", "ipv6"), rows))
+        for table, n in self.rows.items():
+            if n > MAX_ROWS:
+                raise Damage(f"{n} rows in the {table} table")
+        self.host, self.backend, self.skip, self.body = (self.reference(o) for o in range(144, 176, 8))
+        self.plain_length, entries, self.compression, self.zero183 = get("IHBB", 176)
+        if self.compression:
+            raise Damage(f"compression {self.compression}")
+        if 16 * entries > len(self.body):
+            raise Damage(f"directory of {entries} columns in a body of {len(self.body)} bytes")
+        self.directory = [struct.unpack_from("<HBBIQ", self.body, 16 * i) for i in range(entries)]
+        self.columns = {}
+        for column, width, encoding, offset, base in self.directory:
+            if column not in COLUMNS or encoding:
+                continue
+            name, table, _ = COLUMNS[column]
+            if width not in WIDTHS:
+                raise Damage(f"column {name}: width {width}")
+            if width and table and offset + width * self.rows[table] > len(self.body):
+                raise Damage(f"column {name} leaves the body")
+            self.columns[name] = (width, offset, base)
+        if self.rows["string"]:
+            size = self.value("end", self.rows["string"] - 1)
+            width, offset, _ = self.columns.get("bytes", (0, 0, 0))
+            if width == 1 and offset + size > len(self.body):
+                raise Damage("column bytes leaves the body")
+
+    def value(self, name, row):
+        width, offset, base = self.columns.get(name, (0, 0, 0))
+        start = offset + row * width
+        return base + int.from_bytes(self.body[start : start + width], "little") & U64
+
+    def string(self, row):
+        start, end = self.value("end", row - 1) if row else 0, self.value("end", row)
+        if not start <= end <= len(self.body):
+            raise Damage(f"string {row} runs from {start} to {end}")
+        if "bytes" not in self.columns:
+            return bytes(end - start)
+        return bytes(self.value("bytes", i) & 0xFF for i in range(start, end))
+
+    def address(self, value):
+        """None, or the bytes of an address."""
+        n4, n6 = self.rows["ipv4"], self.rows["ipv6"]
+        if value == 0:
+            return None
+        if value <= n4:
+            return struct.pack(">I", self.value("ipv4", value - 1) & U32)
+        row = value - 1 - n4
+        if row >= n6:
+            raise Damage(f"address {value}, the tables have {n4} + {n6}")
+        return struct.pack(">QQ", self.value("high", row), self.value("low", row))
+
+    def events(self):
+        for row in range(self.rows["event"]):
+            process = self.value("process", row)
+            if process >= self.rows["process"]:
+                raise Damage(f"event {row}: process {process} of {self.rows['process']}")
+            pid, comm = self.value("pid", process), self.value("comm", process)
+            if comm > self.rows["string"]:
+                raise Damage(f"process {process}: name {comm} of {self.rows['string']}")
+            daddr = self.address(self.value("daddr", row))
+            if daddr is None:
+                raise Damage(f"event {row} without a destination")
+            boot = self.first + self.value("time", row) & U64
+            yield {
+                "boot": boot,
+                "wall": signed(self.wall + boot - self.boot),
+                "host": self.host,
+                "uid": self.value("uid", process) & U32,
+                "gid": self.value("gid", process) & U32,
+                "pid": pid & U32,
+                "tid": self.value("thread", row) + pid & U32,
+                "saddr": self.address(self.value("saddr", row)),
+                "lport": self.value("lport", row) & 0xFFFF,
+                "daddr": daddr,
+                "dport": self.value("dport", row) & 0xFFFF,
+                "backend": self.backend,
+                "comm": self.string(comm - 1) if comm else b"",
+            }
+
+    def summary(self):
+        self.own, self.first, self.last, self.events = unpack("<QqqQ", self.bytes, 40, "summary")
+        self.counters = unpack("<5Q", self.bytes, 72, "summary")
+        self.file, self.crc = unpack("<2I", self.bytes, 112, "summary")
+        offsets = self.reference(120)
+        if len(offsets) % 8:
+            raise Damage(f"{len(offsets)} bytes of offsets are not a multiple of 8")
+        self.offsets = [o for (o,) in struct.iter_unpack("<Q", offsets)]
+
+
+def signed(value):
+    value &= U64
+    return value - (1 << 64) if value >> 63 else value
+
+
+def records(data, complain):
+    """The records of a file; damage goes to complain(damage, offset of the block)."""
+    for block in blocks(data, complain):
+        if block.type in (CUSTOM, CUSTOM_NOCOPY) and block.body[4:12] == MAGIC:
+            try:
+                yield Record(block)
+            except Damage as damage:
+                complain(damage, block.offset)
+
+
+def clock(wall):
+    time = datetime(1970, 1, 1) + timedelta(microseconds=wall // 1000)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def escape(text):
+    """Printable text stays, every other byte becomes \\xNN; the backslash is doubled."""
+    if not text:
+        return "-"
+    out = ""
+    for c in text.decode("utf-8", "surrogateescape"):
+        if c == "\\":
+            out += "\\\\"
+        elif c.isprintable():
+            out += c
+        else:
+            out += "".join(f"\\x{b:02x}" for b in c.encode("utf-8", "surrogateescape"))
+    return out
+
+
+def address_text(address):
+    if address is None:
+        return "-"
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+
+
+def row(event):
+    return " ".join((
+        clock(event["wall"]),
+        escape(event["host"]),
+        str(event["uid"]),
+        str(event["gid"]),
+        str(event["pid"]),
+        str(event["tid"]),
+        "4" if len(event["daddr"]) == 4 else "6",
+        address_text(event["saddr"]),
+        str(event["lport"] or "-"),
+        address_text(event["daddr"]),
+        str(event["dport"]),
+        escape(event["backend"]),
+        escape(event["comm"]),
+    ))
+
+
+def options(data, order, complain):
+    """The options of a block as {code: [value]}, checked as the draft wants them."""
+    found, offset = {}, 0
+    while offset < len(data):
+        code, length = unpack(order + "HH", data, offset, "option")
+        value, end = data[offset + 4 : offset + 4 + length], offset + 4 + (length + 3) // 4 * 4
+        if end > len(data):
+            raise Damage(f"option {code} of {length} bytes leaves its block")
+        if any(data[offset + 4 + length : end]):
+            complain(f"padding of option {code} is not zero")
+        offset = end
+        if code == 0:
+            break
+        found.setdefault(code, []).append(value)
+    if offset != len(data):
+        complain("bytes behind the options")
+    return found
+
+
+class Check:
+    """What the page says of the files of one session that our recorder wrote."""
+
+    def __init__(self):
+        self.breaches = 0
+        self.session = None
+        self.file = None  # the number of the file before
+        self.closed = False  # a summary was there
+        self.counters = (0,) * 5
+        self.sequence = None  # what the next batch must have
+        self.partial_bound = 0
+
+    def expect(self, true, why, block=None):
+        if not true:
+            self.breaches += 1
+            where = f"offset {block.offset}: " if block else ""
+            print(f"{self.name}: {where}{why}")
+
+    def equal(self, value, wanted, what, block=None):
+        self.expect(value == wanted, f"{what} is {value!r}, should be {wanted!r}", block)
+
+    def read(self, name, data):
+        self.name = name
+        damaged = lambda damage, offset: self.expect(False, f"offset {damage.offset or offset}: {damage}")
+        found = list(blocks(data, damaged))
+        items = []  # (block, its record or None), to check the order
+        for block in found:
+            record = None
+            if block.type in (CUSTOM, CUSTOM_NOCOPY):
+                try:
+                    self.equal(block.body[4:12], MAGIC, "magic", block)
+                    record = Record(block)
+                except Damage as damage:
+                    damaged(damage, block.offset)
+            items.append((block, record))
+        self.order(items)
+        self.section(found[0])
+        self.walls, self.events, self.batches, self.last = [], 0, [], None
+        self.closed = False
+        for block, record in items:
+            if record:
+                self.record(block, record)
+                {TRACE: self.trace, BATCH: self.batch, SUMMARY: self.summary}.get(
+                    record.kind, lambda block, record: None)(block, record)
+        for block in found:
+            if block.type == INTERFACE:
+                self.interface(block)
+            elif block.type == STATISTICS:
+                self.statistics(block)
+
+    def order(self, items):
+        """Section, interface, trace, batches and at a clean end statistics and summary."""
+        shape = ""
+        for block, record in items:
+            if block.type in (CUSTOM, CUSTOM_NOCOPY):
+                shape += {TRACE: "t", BATCH: "b", SUMMARY: "S"}.get(record.kind, "?") if record else "?"
+            else:
+                shape += {SECTION: "s", INTERFACE: "i", STATISTICS: "c"}.get(block.type, "?")
+        self.expect(re.fullmatch("sitb*(cS)?", shape), f"order of the blocks is {shape}")
+
+    def section(self, block):
+        self.equal(block.order, "<", "byte order of the section", block)
+        self.equal(struct.unpack_from("<HHq", block.body, 4), (1, 0, -1), "version and length of the section", block)
+        found = self.options(block, 16)
+        for code, what in ((2, "shb_hardware"), (3, "shb_os"), (4, "shb_userappl")):
+            self.expect(len(found.get(code, [])) == 1 and found[code][0], f"no {what}", block)
+
+    def options(self, block, offset):
+        try:
+            return options(block.body[offset:], block.order, lambda why: self.expect(False, why, block))
+        except Damage as damage:
+            self.expect(False, str(damage), block)
+            return {}
+
+    def interface(self, block):
+        self.equal(unpack("<HH", block.body, 0, "interface"), (101, 0), "link type and reserved field", block)
+        found = self.options(block, 8)
+        self.equal(found.get(2), [b"tcpconnect"], "if_name", block)
+        self.expect(len(found.get(3, [])) == 1, "no if_description", block)
+        self.equal(found.get(9), [b"\x09"], "if_tsresol", block)
+        for text in found.get(11, [b""]):
+            self.expect(text[:1] == b"\0" and len(text) > 1, f"if_filter is {text!r}", block)
+
+    def statistics(self, block):
+        self.equal(unpack("<I", block.body, 0, "statistics"), 0, "interface of the statistics", block)
+        found = self.options(block, 12)
+        seen, _, filtered, lost, _ = self.counters
+        for code, what, wanted in ((4, "received", seen), (5, "dropped", lost), (6, "filter accept", seen - filtered)):
+            self.equal(found.get(code), [struct.pack("<Q", wanted)], what, block)
+
+    def record(self, block, record):
+        self.equal(block.type, CUSTOM_NOCOPY if record.kind == SUMMARY else CUSTOM, "block type", block)
+        self.equal(record.pen, 32473, "enterprise number", block)
+        self.equal((record.major, record.minor), (1, 0), "format version", block)
+        self.expect(record.kind in HEADER, f"kind {record.kind}", block)
+        self.equal((record.zero11, record.zero20), (0, 0), "bytes 11 and 20", block)
+        self.equal(record.header, HEADER.get(record.kind), "length of the header", block)
+        self.expect(record.length <= 262140, f"record of {record.length} bytes", block)
+        self.equal(record.rest, bytes(-record.length % 4), "padding", block)
+        self.session = self.session or record.session
+        self.equal(record.session, self.session, "session", block)
+        for at, start, length in record.references:
+            self.expect(
+                start >= record.header if length else start == 0,
+                f"reference at {at} is {start} + {length}", block)
+        spans = sorted((start, start + length) for _, start, length in record.references if length)
+        for (_, end), (start, _) in zip(spans, spans[1:]):
+            self.expect(end <= start, f"references overlap at {start}", block)
+
+    def trace(self, block, record):
+        if self.file is None:
+            self.expect(record.file >= 1, "files are numbered from 1", block)
+            self.sequence = 0 if record.file == 1 else None
+        else:
+            self.equal(record.file, self.file + 1, "number of the file", block)
+        self.file = record.file
+        self.texts = record.texts
+        self.equal(record.zero44, 0, "bytes 44", block)
+        for name, text in record.texts.items():
+            self.expect(text, f"no {name}", block)
+        self.expect(record.texts["backend"] in (b"fentry", b"kprobe", b"cgroup"), f"backend {record.texts['backend']}", block)
+        self.expect(
+            re.fullmatch(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", record.texts["boot id"]),
+            f"boot id {record.texts['boot id']}", block)
+
+    def batch(self, block, record):
+        rows = record.rows["event"]
+        self.last = record
+        self.batches.append(block.offset)
+        self.equal(record.file, self.file, "number of the file", block)
+        self.equal(record.host, self.texts["host"], "host", block)
+        self.equal(record.backend, self.texts["backend"], "backend", block)
+        self.equal(record.skip, b"", "summary for skipping", block)
+        self.equal(record.plain_length, len(record.body), "length of the body", block)
+        self.equal(record.zero183, 0, "byte 183", block)
+        if self.sequence is not None:
+            self.equal(record.sequence, self.sequence, "sequence", block)
+        self.sequence = record.sequence + rows
+        seen, recorded, filtered, lost, partial = record.counters
+        self.expect(
+            all(new >= old for new, old in zip(record.counters, self.counters)),
+            f"counters fall from {self.counters} to {record.counters}", block)
+        self.equal(recorded, self.sequence, "events recorded", block)
+        self.expect(seen >= recorded + filtered + lost, f"seen {seen} < {recorded} + {filtered} + {lost}", block)
+        self.columns(block, record)
+        try:
+            events = list(record.events())
+            row_of = [record.value("process", i) for i in range(rows)]
+        except Damage as damage:
+            self.expect(False, str(damage), block)
+            return
+        boots = [event["boot"] for event in events] or [0]
+        self.equal((record.first, record.last), (min(boots), max(boots)), "earliest and latest time", block)
+        unknown = sum(event["saddr"] is None for event in events)
+        if self.partial_bound is not None:
+            self.partial_bound += unknown
+            self.expect(partial <= self.partial_bound, f"{partial} partial, {self.partial_bound} without source", block)
+        self.counters = record.counters
+        self.walls += [event["wall"] for event in events]
+        self.events += rows
+        self.tables(block, record, row_of)
+
+    def columns(self, block, record):
+        ids = [entry[0] for entry in record.directory]
+        self.equal(len(set(ids)), len(ids), "number of different columns", block)
+        spans = [(0, 16 * len(ids))]
+        for column, width, encoding, offset, base in record.directory:
+            name, table, limit = COLUMNS.get(column, (None, None, 0))
+            what = f"column {column:#06x}"
+            if not name:
+                self.expect(False, f"{what} is not in the page", block)
+                continue
+            self.equal(encoding, 0, f"encoding of {what}", block)
+            n = record.rows[table] if table else record.value("end", record.rows["string"] - 1) if record.rows["string"] else 0
+            if not table:
+                self.equal((width, base), (1, 0), f"width and base of {what}", block)
+            else:
+                values = {record.value(name, row) for row in range(n)}
+                self.expect(max(values, default=0) <= limit, f"{what} exceeds {limit}", block)
+            if width * n:
+                spans.append((offset, offset + width * n))
+        spans.sort()
+        for (_, end), (start, _) in zip(spans, spans[1:]):
+            self.expect(end <= start, f"columns overlap at {start}", block)
+        self.expect(spans[-1][1] <= len(record.body), "columns leave the body", block)
+
+    def tables(self, block, record, row_of):
+        rows = record.rows
+        processes = [
+            tuple(record.value(name, i) for name in ("pid", "uid", "gid", "comm")) for i in range(rows["process"])
+        ]
+        self.equal(len(set(processes)), len(processes), "number of different processes", block)
+        self.equal(sorted(set(row_of)), list(range(len(processes))), "processes that occur", block)
+        ends = [record.value("end", i) for i in range(rows["string"])]
+        self.expect(ends == sorted(ends), "a string ends before the one before", block)
+        self.expect(not rows["string"] or "bytes" in record.columns or not ends[-1], "no column of bytes", block)
+        for i in range(rows["ipv6"]):
+            high, low = record.value("high", i), record.value("low", i)
+            self.expect(high or low >> 32 != 0xFFFF, f"IPv6 row {i} is an IPv4-mapped address", block)
+        n = rows["ipv4"] + rows["ipv6"]
+        for i in range(rows["event"]):
+            self.expect(record.value("saddr", i) <= n, f"event {i}: source outside the tables", block)
+            self.expect(1 <= record.value("daddr", i) <= n, f"event {i}: destination outside the tables", block)
+            flags = record.value("flags", i)
+            self.expect(flags <= 1, f"event {i}: flags {flags:#x}", block)
+            mapped_v6 = flags & 1 and record.value("daddr", i) > rows["ipv4"]
+            self.expect(not mapped_v6, f"event {i}: mapped, but not IPv4", block)
+
+    def summary(self, block, record):
+        self.equal(record.file, self.file, "number of the file", block)
+        self.closed = True
+        self.equal(record.own, block.offset, "own offset", block)
+        plain = record.bytes[:116] + bytes(4) + record.bytes[120:]
+        self.equal(record.crc, zlib.crc32(plain), "checksum", block)
+        self.equal(record.events, self.events, "events in the file", block)
+        times = (min(self.walls), max(self.walls)) if self.walls else (0, 0)
+        self.equal((record.first, record.last), times, "earliest and latest wall time", block)
+        self.equal(record.counters, self.counters, "counters", block)
+        self.equal(record.offsets, self.batches[: len(record.offsets)], "offsets of the batches", block)
+        if len(record.offsets) < len(self.batches):
+            self.expect(record.length + 8 > 262140, "offsets are missing though there is room", block)
+
+    def end(self):
+        """The last batch of the session: nothing is under way any more."""
+        if self.last:
+            seen, recorded, filtered, lost, _ = self.counters
+            self.equal(seen, recorded + filtered + lost, "attempts seen in the last batch")
+
+
+def check(names):
+    checker = Check()
+    for name in names:
+        with open(name, "rb") as file:
+            data = file.read()
+        try:
+            checker.read(name, data)
+        except Damage as damage:
+            checker.expect(False, str(damage))
+    if checker.closed:
+        checker.end()
+    return 1 if checker.breaches else 0
+
+
+def show(name):
+    status = 0
+
+    def complain(damage, offset):
+        nonlocal status
+        status = 1
+        where = offset if damage.offset is None else damage.offset
+        print(f"decode.py: {name}: offset {where}: {damage}", file=sys.stderr)
+
+    with open(name, "rb") as file:
+        data = file.read()
+    try:
+        for record in records(data, complain):
+            if record.known and record.kind == BATCH:
+                try:
+                    for event in record.events():
+                        print(row(event))
+                except Damage as damage:
+                    complain(damage, record.block.offset)
+    except Damage as damage:
+        complain(damage, 0)
+    return status
+
+
+def main(arguments):
+    sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        if len(arguments) > 1 and arguments[0] == "--check":
+            return check(arguments[1:])
+        if len(arguments) == 1 and not arguments[0].startswith("--"):
+            return show(arguments[0])
+    except OSError as error:
+        print(f"decode.py: {error}", file=sys.stderr)
+        return 1
+    print(__doc__.strip(), file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
