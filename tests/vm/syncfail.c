@@ -4,6 +4,8 @@
  * its own so that a trace of them can be checked one by one. The routes that
  * some cases need are made by the script that runs this.
  *
+ * usage: syncfail USER PORT: as that user (and group), with ports from PORT on
+ *
  * Prints CSV, a line for each call: case, pid, tid, uid, gid, comm, ip, saddr,
  * lport (both empty if the socket is not bound), daddr, dport, result. ip is
  * empty for calls that name no destination: these are no attempts.
@@ -18,9 +20,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define FIRST_PORT 7000
-#define USER 1001
 
 struct endpoint {
 	union {
@@ -195,12 +194,19 @@ static void run(const struct attempt *a, uint16_t port)
 	close(fd);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	if (setgid(USER) || setuid(USER))
+	uid_t user = argc == 3 ? (uid_t)atoi(argv[1]) : 0;
+	int port = argc == 3 ? atoi(argv[2]) : 0;
+
+	if (!user || !port) {
+		fputs("usage: syncfail USER PORT\n", stderr);
+		return 2;
+	}
+	if (setgid(user) || setuid(user))
 		fail("setuid");
 	puts("case,pid,tid,uid,gid,comm,ip,saddr,lport,daddr,dport,result");
 	for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++)
-		run(&attempts[i], (uint16_t)(FIRST_PORT + i));
+		run(&attempts[i], (uint16_t)(port + (int)i));
 	return 0;
 }
