@@ -103,7 +103,7 @@ def next_record(data, offset, order):
 
 def blocks(data, complain):
     if not data.startswith(b"\x0a\x0d\x0d\x0a"):
-        raise Damage("not a pcapng file", 0)
+        raise Damage("not a pcapng file")
     offset, order = 0, "<"
     while offset < len(data):
         try:
@@ -249,7 +249,7 @@ class Record:
             }
 
     def summary(self):
-        self.own, self.first, self.last, self.events = unpack("<QqqQ", self.bytes, 40, "summary")
+        self.own, self.first, self.last, self.count = unpack("<QqqQ", self.bytes, 40, "summary")
         self.counters = unpack("<5Q", self.bytes, 72, "summary")
         self.file, self.crc = unpack("<2I", self.bytes, 112, "summary")
         offsets = self.reference(120)
@@ -398,14 +398,14 @@ class Check:
                 self.statistics(block)
 
     def order(self, items):
-        """Section, interface, trace, batches and at a clean end statistics and summary."""
+        """Section, interface, trace, batches, and statistics and summary unless it ended before."""
         shape = ""
         for block, record in items:
             if block.type in (CUSTOM, CUSTOM_NOCOPY):
                 shape += {TRACE: "t", BATCH: "b", SUMMARY: "S"}.get(record.kind, "?") if record else "?"
             else:
                 shape += {SECTION: "s", INTERFACE: "i", STATISTICS: "c"}.get(block.type, "?")
-        self.expect(re.fullmatch("sitb*(cS)?", shape), f"order of the blocks is {shape}")
+        self.expect(re.fullmatch("sitb*(cS?)?", shape), f"order of the blocks is {shape}")
 
     def section(self, block):
         self.equal(block.order, "<", "byte order of the section", block)
@@ -556,7 +556,7 @@ class Check:
         self.equal(record.own, block.offset, "own offset", block)
         plain = record.bytes[:116] + bytes(4) + record.bytes[120:]
         self.equal(record.crc, zlib.crc32(plain), "checksum", block)
-        self.equal(record.events, self.events, "events in the file", block)
+        self.equal(record.count, self.events, "events in the file", block)
         times = (min(self.walls), max(self.walls)) if self.walls else (0, 0)
         self.equal((record.first, record.last), times, "earliest and latest wall time", block)
         self.equal(record.counters, self.counters, "counters", block)
@@ -592,7 +592,8 @@ def show(name):
         nonlocal status
         status = 1
         where = offset if damage.offset is None else damage.offset
-        print(f"decode.py: {name}: offset {where}: {damage}", file=sys.stderr)
+        where = "" if where is None else f"offset {where}: "
+        print(f"decode.py: {name}: {where}{damage}", file=sys.stderr)
 
     with open(name, "rb") as file:
         data = file.read()
@@ -605,7 +606,7 @@ def show(name):
                 except Damage as damage:
                     complain(damage, record.block.offset)
     except Damage as damage:
-        complain(damage, 0)
+        complain(damage, None)
     return status
 
 

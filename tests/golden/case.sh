@@ -1,0 +1,16 @@
+# How the golden cases run; for tests/golden/run and tests/golden/regenerate, which set golden
+# (the directory) and program (the tcpconnect-read to run).
+export TZ=UTC LC_ALL=C
+set -o pipefail
+
+tcpconnect-read() {
+	"$program" "$@"
+}
+
+list_cases() { # a line each: NAME STATUS COMMAND
+	grep -v -e '^#' -e '^$' "$golden/cases"
+}
+
+run_case() { # COMMAND FILE: to FILE.out and FILE.err; returns the status
+	(cd "$golden/traces" && eval "$1") >"$2.out" 2>"$2.err" </dev/null
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Writes the golden traces that the trace writer itself can produce into a
+ * directory: fixed sessions, clocks and events, so that the same bytes come out
+ * every time. tests/golden/derive.py makes the others from them.
+ */
+#include "../../formats/trace_writer.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define COUNT(array) (sizeof(array) / sizeof *(array))
+#define TEXT(literal)                                                                              \
+	{                                                                                          \
+		(const uint8_t *)(literal), sizeof(literal) - 1                                    \
+	}
+
+#define MS INT64_C(1000000)
+#define BOOT_NS UINT64_C(1000000000000)      /* 1000 s after the boot .. */
+#define WALL_NS INT64_C(1795430700000000000) /* .. it was 2026-11-23T10:45:00Z */
+#define DRIFT_NS 250000                      /* of the wall clock, from batch to batch */
+
+struct row {
+	int64_t ns; /* after the anchor of the first batch */
+	uint32_t pid, tid, uid, gid;
+	struct bytes comm;
+	const char *saddr; /* NULL: unknown */
+	uint16_t lport;
+	const char *daddr;
+	uint16_t dport;
+	uint32_t flags;
+};
+
+/* Cumulative, as in the record; pending attempts are seen and nothing else yet. */
+struct batch_plan {
+	size_t events;
+	uint64_t pending, filtered, lost, partial;
+};
+
+struct plan {
+	const char *name;
+	struct bytes host, backend, filters;
+	uint8_t session;
+	uint32_t file;
+	uint64_t sequence; /* of the first batch */
+	struct clock_anchor anchor;
+	const struct row *rows;
+	const struct batch_plan *batches;
+	size_t batch_count;
+	bool finish;
+};
+
+static const struct row plain_rows[] = {
+	{0 * MS, 1234, 1234, 1000, 1000, TEXT("curl"), "192.0.2.10", 40000, "198.51.100.7", 443, 0},
+	{12 * MS, 1234, 1235, 1000, 1000, TEXT("curl"), "2001:db8::10", 40002, "2001:db8::7", 443,
+		0},
+	{30 * MS, 77, 77, 0, 0, TEXT("sshd"), "127.0.0.1", 51000, "127.0.0.1", 22, 0},
+	/* Failed before a source was chosen. */
+	{45 * MS, 1300, 1300, 1001, 100, TEXT("nc"), NULL, 0, "203.0.113.9", 8080, 0},
+	{46 * MS, 1300, 1300, 1001, 100, TEXT("nc"), NULL, 0, "2001:db8:ffff::9", 8080, 0},
+	{1010 * MS, 1400, 1402, 1000, 1000, TEXT("java"), "192.0.2.10", 40010, "198.51.100.8", 5432,
+		EVENT_MAPPED},
+	/* A process by two names, and an event that came late. */
+	{1200 * MS, 1234, 1234, 1000, 1000, TEXT("curl-worker"), "192.0.2.10", 40012,
+		"198.51.100.7", 80, 0},
+	{1190 * MS, 78, 78, 0, 0, TEXT("chronyd"), "::1", 41000, "::1", 8081, 0},
+	{2001 * MS, 4194304, 4194304, 65534, 65534, TEXT("backup"), "192.0.2.10", 40020,
+		"192.0.2.250", 8090, 0},
+	{2500 * MS + 123456, 1300, 1300, 1001, 100, TEXT("nc"), "192.0.2.10", 40022, "203.0.113.9",
+		8080, 0},
+};
+static const struct batch_plan plain_batches[] = {
+	{5, 2, 0, 0, 0},
+	{3, 0, 3, 0, 0},
+	{2, 0, 4, 0, 0},
+};
+
+/* Between those of plain. */
+static const struct row beta_rows[] = {
+	{-500 * MS, 1234, 1234, 1000, 1000, TEXT("wget"), "192.0.2.20", 50000, "198.51.100.7", 443,
+		0},
+	{20 * MS, 900, 901, 33, 33, TEXT("php-fpm"), "2001:db8::20", 50002, "2001:db8::7", 5432, 0},
+	{2100 * MS, 900, 902, 33, 33, TEXT("php-fpm"), "192.0.2.20", 50004, "192.0.2.250", 3306, 0},
+};
+static const struct batch_plan beta_batches[] = {{3, 0, 0, 0, 0}};
+
+/* Names that harm a terminal or a table when they are printed as they are. */
+#define HOSTILE(at, number, comm)                                                                  \
+	{                                                                                          \
+		(at) * MS, 2000 + (number), 2000 + (number), 1000, 1000, TEXT(comm), "127.0.0.1",  \
+			(uint16_t)(42000 + (number)), "127.0.0.1", 80, 0                           \
+	}
+static const struct row hostile_rows[] = {
+	HOSTILE(0, 0, "new\nline"),
+	HOSTILE(1, 1, "\x1b[31mred\x1b[0m"),
+	HOSTILE(2, 2, "not\xff\xfeutf8"),
+	HOSTILE(3, 3, "quo\"te 'd,;"),
+	HOSTILE(4, 4,
+		"ab\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e\xc3\xa9"), /* wide, then é: 13 bytes */
+	HOSTILE(5, 5, "0123456789abcdef"),                         /* 16 bytes, no NUL */
+	HOSTILE(6, 6, "back\\slash\\x41"),
+	HOSTILE(7, 7, " lead trail "),
+	HOSTILE(8, 8, "\x89TCPCON\n"),        /* our own magic */
+	HOSTILE(9, 9, "\xe2\x80\xaetxt.exe"), /* U+202E turns the line round */
+	HOSTILE(10, 10, "nul\0byte"),
+	HOSTILE(11, 11,
+		"\xc2\x9b"
+		"31mC1"),                        /* U+009B, CSI in one character */
+	HOSTILE(12, 12, "\xed\xa0\x80\xc0\xaf"), /* a surrogate, an overlong slash */
+	HOSTILE(13, 13, "smile\xf0\x9f\x98\x80"),
+	HOSTILE(14, 14, "%s%n\t%d"),
+	HOSTILE(15, 15, "-"),
+	HOSTILE(16, 16, ""), /* unknown */
+	HOSTILE(17, 17, "cut\xe2\x82"),
+	HOSTILE(18, 18, " "),
+};
+static const struct batch_plan hostile_batches[] = {{COUNT(hostile_rows), 0, 0, 0, 0}};
+
+/* With the anchor at boot 2^63 and wall 0 every time that the format can hold. */
+static const struct row extreme_rows[] = {
+	{INT64_MIN, UINT32_MAX, 0, UINT32_MAX, UINT32_MAX, TEXT("first"), "0.0.0.0", 65535,
+		"255.255.255.255", 65535, 0},
+	{-1, 0, UINT32_MAX, 0, 0, TEXT("before 1970"), "::", 1,
+		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", 0, 0},
+	{0, 1, 1, 0, 0, TEXT("1970"), "::1.2.3.4", 2, "64:ff9b::192.0.2.1", 1, 0},
+	{999, 1, 2, 0, 0, TEXT("0.999 us"), "fe80::1", 3, "1:0:0:2:0:0:0:3", 1, 0},
+	{INT64_MAX, UINT32_MAX, UINT32_MAX, 1, 1, TEXT("last"), NULL, 0, "0.0.0.0", 0, 0},
+};
+static const struct batch_plan extreme_batches[] = {{COUNT(extreme_rows), 0, 0, 0, 0}};
+
+static const struct batch_plan losses_batches[] = {
+	{3, 0, 1, 0, 0},
+	{2, 0, 2, 5, 1},
+};
+
+static const struct batch_plan no_events[] = {{0, 0, 9, 0, 0}};
+static const struct batch_plan first_file[] = {{3, 1, 0, 0, 0}, {2, 1, 0, 0, 0}};
+static const struct batch_plan second_file[] = {{5, 0, 0, 0, 0}};
+
+#define ANCHOR                                                                                     \
+	{                                                                                          \
+		BOOT_NS, WALL_NS                                                                   \
+	}
+#define BATCHES(array) (array), COUNT(array)
+
+static const struct plan plans[] = {
+	{"plain", TEXT("alpha"), TEXT("fentry"), TEXT("port !25 (in the kernel)"), 0xa1, 1, 0,
+		ANCHOR, plain_rows, BATCHES(plain_batches), true},
+	{"beta", TEXT("beta"), TEXT("kprobe"), TEXT("none"), 0xb1, 1, 0, ANCHOR, beta_rows,
+		BATCHES(beta_batches), true},
+	{"hostile", TEXT("evil\nhost\x1b[2J"), TEXT("cgroup"), TEXT("none"), 0xc1, 1, 0, ANCHOR,
+		hostile_rows, BATCHES(hostile_batches), true},
+	{"extreme", TEXT("end-of-time"), TEXT("fentry"), TEXT("none"), 0xd1, 1, 0,
+		{UINT64_C(1) << 63, 0}, extreme_rows, BATCHES(extreme_batches), true},
+	{"losses", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xe1, 1, 0, ANCHOR, plain_rows,
+		BATCHES(losses_batches), true},
+	{"no-events", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf1, 1, 0, ANCHOR, NULL,
+		BATCHES(no_events), true},
+	{"no-batches", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf2, 1, 0, ANCHOR, NULL, NULL,
+		0, true},
+	{"growing", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa2, 1, 0, ANCHOR, plain_rows,
+		BATCHES(first_file), false},
+	/* One session, rotated once. */
+	{"session-1", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa3, 1, 0, ANCHOR, plain_rows,
+		BATCHES(first_file), true},
+	{"session-2", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa3, 2, 5, ANCHOR,
+		plain_rows + 5, BATCHES(second_file), true},
+};
+
+static struct address address_of(const char *text)
+{
+	struct address address = {0};
+
+	if (!text)
+		return address;
+	if (inet_pton(AF_INET, text, address.bytes) == 1)
+		address.family = 4;
+	else if (inet_pton(AF_INET6, text, address.bytes) == 1)
+		address.family = 6;
+	else
+		abort();
+	return address;
+}
+
+static void add_row(
+	struct batch_builder *builder, const struct clock_anchor *anchor, const struct row *row)
+{
+	struct event event = {
+		.time_ns = anchor->boot_ns + (uint64_t)row->ns,
+		.process = {row->pid, row->uid, row->gid, row->comm},
+		.tid = row->tid,
+		.flags = row->flags,
+		.saddr = address_of(row->saddr),
+		.daddr = address_of(row->daddr),
+		.lport = row->lport,
+		.dport = row->dport,
+	};
+
+	if (batch_builder_add(builder, &event))
+		abort(); /* no golden trace fills a batch */
+}
+
+static int write_batches(const struct plan *plan, struct trace_writer *writer,
+	struct batch_builder *builder, struct error *error)
+{
+	const struct row *row = plan->rows;
+	uint64_t sequence = plan->sequence;
+
+	for (size_t i = 0; i < plan->batch_count; i++) {
+		const struct batch_plan *batch = &plan->batches[i];
+		uint64_t recorded = sequence + batch->events;
+		uint64_t seen = recorded + batch->pending + batch->filtered + batch->lost;
+		struct batch_header header = {
+			.sequence = sequence,
+			.anchor = {plan->anchor.boot_ns + i * UINT64_C(1000000000),
+				plan->anchor.wall_ns + (int64_t)i * (1000000000 + DRIFT_NS)},
+			.counters = {seen, recorded, batch->filtered, batch->lost, batch->partial},
+			.host = plan->host,
+			.backend = plan->backend,
+		};
+
+		memset(header.session, plan->session, sizeof header.session);
+		for (size_t k = 0; k < batch->events; k++)
+			add_row(builder, &plan->anchor, row++);
+		if (trace_writer_batch(writer, builder, &header, error))
+			return -1;
+		sequence = recorded;
+	}
+	return plan->finish ? trace_writer_finish(writer, error) : 0;
+}
+
+static int write_trace(const struct plan *plan, const char *directory, struct error *error)
+{
+	struct trace_info info = {
+		.file = plan->file,
+		.anchor = plan->anchor,
+		.host = plan->host,
+		.boot_id = TEXT("01234567-89ab-cdef-0123-456789abcdef"),
+		.kernel = TEXT("Linux 6.1.0"),
+		.hardware = TEXT("x86_64"),
+		.recorder = TEXT("tcpconnect-rec 0.1"),
+		.backend = plan->backend,
+		.filters = plan->filters,
+	};
+	struct batch_builder *builder = batch_builder_new();
+	struct trace_writer *writer = NULL;
+	int fd, status = -1;
+	char name[512];
+
+	snprintf(name, sizeof name, "%s/%s.pcapng", directory, plan->name);
+	memset(info.session, plan->session, sizeof info.session);
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	if (fd < 0 || !builder)
+		error_set(error, "%s: %s", name, strerror(errno));
+	else
+		writer = trace_writer_new(fd, name, &info, error);
+	if (writer)
+		status = write_batches(plan, writer, builder, error);
+	trace_writer_free(writer);
+	batch_builder_free(builder);
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct error error;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: traces DIRECTORY\n");
+		return 2;
+	}
+	for (size_t i = 0; i < COUNT(plans); i++) {
+		if (write_trace(&plans[i], argv[1], &error)) {
+			fprintf(stderr, "traces: %s\n", error.text);
+			return 1;
+		}
+	}
+	return 0;
+}
