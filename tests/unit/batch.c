@@ -78,7 +78,7 @@ static void header_and_counters_come_back(void **state)
 
 	(void)state;
 	for (unsigned int i = 0; i < 3; i++) {
-		static const uint64_t times[] = {500, 100, 300};
+		static const uint64_t times[] = {300, 100, 500};
 
 		event.time_ns = times[i];
 		assert_int_equal(batch_builder_add(builder, &event), 0);

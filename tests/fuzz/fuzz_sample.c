@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Arbitrary sequences of samples. A model beside the assembler: every attempt
+ * that is accepted is handed on exactly once, in order, joined with the source
+ * that came for it; every other sample is counted.
+ *
+ * The input is a list of steps: a byte that says which, and what it needs.
+ */
+#include <assert.h>
+#include <linux/types.h>
+#include <stdlib.h>
+
+#include "../../bpf/tcpconnect.h"
+#include "../../capture/assemble.h"
+
+#define WAITING_MOST 8192
+#define HOLD 50
+#define ATTEMPTS_MAX 40000
+
+static struct attempt {
+	struct sample_attempt sample;
+	uint16_t lport; /* with the source, if one came in time */
+	bool complete;
+} attempts[ATTEMPTS_MAX];
+
+struct model {
+	size_t accepted, given;
+	uint64_t rejected;
+	struct assemble *assemble;
+};
+
+static void give(void *context, const struct event *event)
+{
+	struct model *m = context;
+	const struct attempt *a = &attempts[m->given++];
+
+	assert(m->given <= m->accepted);
+	assert(event->time_ns == a->sample.time_ns);
+	assert(event->process.pid == a->sample.pid);
+	assert(event->process.uid == a->sample.uid);
+	assert(event->process.gid == a->sample.gid);
+	assert(event->tid == a->sample.tid);
+	assert(event->dport == a->sample.dport);
+	assert(event->lport == a->lport);
+	assert(event->daddr.family == a->sample.family);
+	assert(!event->saddr.family || event->saddr.family == a->sample.family);
+	assert(event->process.comm.length <= SAMPLE_COMM_SIZE);
+	assert(!memcmp(event->process.comm.data, a->sample.comm, event->process.comm.length));
+}
+
+static void expect_attempt(struct model *m, const uint8_t *bytes)
+{
+	struct attempt *a = &attempts[m->accepted];
+
+	memcpy(&a->sample, bytes, sizeof a->sample);
+	a->lport = a->sample.lport;
+	a->complete = a->sample.flags & SAMPLE_COMPLETE;
+	m->accepted++;
+}
+
+static void expect_source(struct model *m, const uint8_t *bytes)
+{
+	struct sample_source source;
+
+	memcpy(&source, bytes, sizeof source);
+	for (size_t i = m->accepted; i > m->given; i--) {
+		struct attempt *a = &attempts[i - 1];
+
+		if (a->complete || a->sample.socket != source.socket ||
+			a->sample.ordinal != source.ordinal)
+			continue;
+		a->lport = source.lport;
+		a->complete = true;
+		return;
+	}
+}
+
+static void send(struct model *m, const void *sample, size_t length)
+{
+	uint8_t *copy = malloc(length + 1); /* so that a read beyond it is seen */
+	uint32_t kind = 0;
+
+	assert(copy);
+	memcpy(copy + 1, sample, length); /* not aligned */
+	if (length >= sizeof kind)
+		memcpy(&kind, copy + 1, sizeof kind);
+	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt) &&
+		(copy[1 + offsetof(struct sample_attempt, family)] == 4 ||
+			copy[1 + offsetof(struct sample_attempt, family)] == 6))
+		expect_attempt(m, copy + 1);
+	else if (kind == SAMPLE_SOURCE && length == sizeof(struct sample_source))
+		expect_source(m, copy + 1);
+	else
+		m->rejected++;
+	assemble_sample(m->assemble, copy + 1, length);
+	free(copy);
+	assert(m->accepted - m->given <= WAITING_MOST);
+	assert(assemble_rejected(m->assemble) == m->rejected);
+}
+
+/* few: so that sockets and numbers meet again. */
+static void send_attempt(struct model *m, uint8_t few)
+{
+	const struct sample_attempt sample = {
+		.kind = SAMPLE_ATTEMPT,
+		.flags = few & 1,
+		.time_ns = m->accepted,
+		.socket = few >> 1 & 7,
+		.ordinal = few >> 4 & 3,
+		.pid = (uint32_t)m->accepted,
+		.comm = "comm",
+		.family = few & 64 ? 6 : 4,
+	};
+
+	send(m, &sample, sizeof sample);
+}
+
+static void send_source(struct model *m, uint8_t few)
+{
+	const struct sample_source sample = {
+		.kind = SAMPLE_SOURCE,
+		.socket = few >> 1 & 7,
+		.ordinal = few >> 4 & 3,
+		.saddr = {few & 1},
+		.lport = few,
+	};
+
+	send(m, &sample, sizeof sample);
+}
+
+static void release(struct model *m, uint64_t now_ns)
+{
+	assemble_release(m->assemble, now_ns);
+	assert(assemble_deadline(m->assemble) > now_ns || now_ns == UINT64_MAX);
+	assert((assemble_deadline(m->assemble) == UINT64_MAX) >= (m->given == m->accepted));
+	/* What is complete and first does not wait. */
+	assert(m->given == m->accepted || !attempts[m->given].complete);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct bytes rest = {data, size}, raw;
+	struct model m = {.assemble = assemble_new(HOLD, give, &m)};
+
+	assert(m.assemble);
+	while (rest.length >= 2 && m.accepted < ATTEMPTS_MAX - 256 * 64) {
+		uint8_t step = rest.data[0], value = rest.data[1];
+
+		rest = (struct bytes){rest.data + 2, rest.length - 2};
+		switch (step % 5) {
+		case 0:
+			send_attempt(&m, value);
+			break;
+		case 1:
+			send_source(&m, value);
+			break;
+		case 2:
+			release(&m, m.accepted + value);
+			break;
+		case 3: /* a burst of incomplete ones, or a few */
+			for (unsigned int i = 0; i < value * (step & 128 ? 64u : 1u); i++)
+				send_attempt(&m, (uint8_t)(i << 1));
+			break;
+		case 4:
+			if (!bytes_slice(rest, 0, value, &raw))
+				raw = rest;
+			send(&m, raw.data, raw.length);
+			rest = (struct bytes){rest.data + raw.length, rest.length - raw.length};
+			break;
+		}
+	}
+	release(&m, UINT64_MAX);
+	assert(m.given == m.accepted);
+	assemble_free(m.assemble);
+	return 0;
+}
