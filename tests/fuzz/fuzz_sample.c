@@ -15,7 +15,8 @@
 
 #define WAITING_MOST 8192
 #define HOLD 50
-#define ATTEMPTS_MAX 40000
+#define BURST_MAX (255 * 40) /* more than may wait */
+#define ATTEMPTS_MAX (2 * BURST_MAX)
 
 static struct attempt {
 	struct sample_attempt sample;
@@ -77,25 +78,32 @@ static void expect_source(struct model *m, const uint8_t *bytes)
 
 static void send(struct model *m, const void *sample, size_t length)
 {
-	uint8_t *copy = malloc(length + 1); /* so that a read beyond it is seen */
+	const uint8_t *bytes = sample;
 	uint32_t kind = 0;
 
-	assert(copy);
-	memcpy(copy + 1, sample, length); /* not aligned */
 	if (length >= sizeof kind)
-		memcpy(&kind, copy + 1, sizeof kind);
+		memcpy(&kind, bytes, sizeof kind);
 	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt) &&
-		(copy[1 + offsetof(struct sample_attempt, family)] == 4 ||
-			copy[1 + offsetof(struct sample_attempt, family)] == 6))
-		expect_attempt(m, copy + 1);
+		(bytes[offsetof(struct sample_attempt, family)] == 4 ||
+			bytes[offsetof(struct sample_attempt, family)] == 6))
+		expect_attempt(m, bytes);
 	else if (kind == SAMPLE_SOURCE && length == sizeof(struct sample_source))
-		expect_source(m, copy + 1);
+		expect_source(m, bytes);
 	else
 		m->rejected++;
-	assemble_sample(m->assemble, copy + 1, length);
-	free(copy);
+	assemble_sample(m->assemble, bytes, length);
 	assert(m->accepted - m->given <= WAITING_MOST);
 	assert(assemble_rejected(m->assemble) == m->rejected);
+}
+
+static void send_raw(struct model *m, struct bytes raw)
+{
+	uint8_t *copy = malloc(raw.length + 1); /* so that a read beyond it is seen */
+
+	assert(copy);
+	memcpy(copy + 1, raw.data, raw.length); /* not aligned */
+	send(m, copy + 1, raw.length);
+	free(copy);
 }
 
 /* few: so that sockets and numbers meet again. */
@@ -143,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model m = {.assemble = assemble_new(HOLD, give, &m)};
 
 	assert(m.assemble);
-	while (rest.length >= 2 && m.accepted < ATTEMPTS_MAX - 256 * 64) {
+	while (rest.length >= 2 && m.accepted <= ATTEMPTS_MAX - BURST_MAX) {
 		uint8_t step = rest.data[0], value = rest.data[1];
 
 		rest = (struct bytes){rest.data + 2, rest.length - 2};
@@ -158,13 +166,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			release(&m, m.accepted + value);
 			break;
 		case 3: /* a burst of incomplete ones, or a few */
-			for (unsigned int i = 0; i < value * (step & 128 ? 64u : 1u); i++)
+			for (unsigned int i = 0; i < value * (step >= 240 ? 40u : 1u); i++)
 				send_attempt(&m, (uint8_t)(i << 1));
 			break;
 		case 4:
 			if (!bytes_slice(rest, 0, value, &raw))
 				raw = rest;
-			send(&m, raw.data, raw.length);
+			send_raw(&m, raw);
 			rest = (struct bytes){rest.data + raw.length, rest.length - raw.length};
 			break;
 		}
