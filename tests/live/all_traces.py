@@ -41,9 +41,10 @@ def accepted(*command):
     shown = 0
     for trace in each_trace():
         result = run(*[trace if part == "FILE" else part for part in command])
-        # "Running as user root" is no complaint about the file; tcpdump names what it reads.
+        # No complaints about the file: what tshark says to root, what tcpdump says it reads.
         said = [line for line in result.stderr.splitlines()
-                if not re.match(r"Running as user|reading from file|Warning: interface names", line)]
+                if not re.match(r"Running as user|reading from file|Warning: interface names",
+                                line)]
         expect(result.returncode == 0 and not said, f"{trace}: exit {result.returncode}: {said}")
         shown += len(result.stdout.splitlines())
     return shown

@@ -35,7 +35,7 @@ def read_rows(lines):
 
 
 def compare(log, rows, allow_missing=0, subset=False):
-    """log, rows: lists of tuples of FIELDS. Returns the differences as lines, none if all is well."""
+    """log, rows: lists of tuples of FIELDS. Returns the differences as lines, if any."""
     pids = {row[0] for row in log}
     ours = Counter(row for row in rows if row[0] in pids)
     wanted = Counter(log)

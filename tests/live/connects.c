@@ -218,9 +218,12 @@ static void *run_client(void *context)
 	struct client *c = context;
 	const struct plan *p = c->plan;
 	uint64_t clients = p->processes * p->threads, start = now_ns(CLOCK_MONOTONIC);
-	char comm[16];
+	char name[64], comm[16] = "";
 
-	snprintf(comm, sizeof comm, "gen-%" PRIu64 "-%" PRIu64, c->process, c->thread);
+	/* As long as the kernel takes: 15 characters. */
+	snprintf(
+		name, sizeof name, "gen-%" PRIu64 "-%" PRIu64 "-0123456789", c->process, c->thread);
+	memcpy(comm, name, sizeof comm - 1);
 	if (prctl(PR_SET_NAME, comm, 0, 0, 0))
 		die("PR_SET_NAME");
 	for (uint64_t i = 0; i < c->count; i++) {

@@ -142,7 +142,8 @@ def patches(data, block):
         ("record length", record + 12, u32(payload + 1),
          f"record length {payload + 1}, its block holds {payload}"),
         ("record length 8", record + 12, u32(8), f"header length {header} in a record of 8 bytes"),
-        ("header length 0", record + 16, u32(0), f"header length 0 in a record of {recorded} bytes"),
+        ("header length 0", record + 16, u32(0),
+         f"header length 0 in a record of {recorded} bytes"),
         ("header length", record + 16, u32(40), "batch header of 40 bytes, at least 184 expected"),
         ("major version", record + 9, b"\2", "format version 2.0, this program reads 1.x"),
         ("body beyond the record", record + 172, u32(recorded),
@@ -161,7 +162,8 @@ def patches(data, block):
         ("string bytes", text + 4, u32(body_length + 1),
          f"strings at {body_length + 1} are outside the body"),
         ("process", process + 2, always(1000), "process 1000 of row 0 is outside its table"),
-        ("source address", saddr + 2, always(1000), "source address 1000 of row 0 is outside its table"),
+        ("source address", saddr + 2, always(1000),
+         "source address 1000 of row 0 is outside its table"),
         ("destination address", daddr + 2, always(0),
          "destination address 0 of row 0 is outside its table"),
         ("comm", comm + 2, always(1000), "comm 1000 of row 0 is outside its table"),
@@ -173,7 +175,7 @@ def last_word(data, end):
     return struct.unpack_from("<I", data, end - 4)[0]
 
 
-@test("lengths that lie and tables that point outside: said with the offset, the other batches shown")
+@test("lengths that lie, tables that point outside: said with the offset, other batches shown")
 def lying_batch():
     trace = trace_of_batches()
     data = trace.read_bytes()
@@ -241,5 +243,6 @@ def comparison():
     expect(compare.compare([], rows), "an empty log is not found")
     for field in range(1, len(compare.FIELDS)):
         changed = rows[0][:field] + ("7",) + rows[0][field + 1:]
-        expect(compare.compare(wanted, [changed] + rows[1:]), f"{compare.FIELDS[field]} is not compared")
+        name = compare.FIELDS[field]
+        expect(compare.compare(wanted, [changed] + rows[1:]), f"{name} is not compared")
         expect(compare.compare(wanted, [changed] + rows[1:], subset=True), "subset takes anything")

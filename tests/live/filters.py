@@ -37,7 +37,8 @@ def cases(pids, users, name, port):
         Case(lambda r: r[DPORT] not in near, "-P", "!" + listed),
         Case(lambda r: r[IP] == "4", "-4"),
         Case(lambda r: r[IP] == "6", "-6"),
-        Case(lambda r: r[UID] == users[0] and r[DPORT] in span and r[IP] == "6" and r[PID] != pids[0],
+        Case(lambda r: (r[UID] == users[0] and r[DPORT] in span and r[IP] == "6"
+                        and r[PID] != pids[0]),
              "-u", users[0], "-P", f"{port + 1}-{port + 4}", "-6", "-p", "!" + pids[0]),
         Case(lambda r: False, "-p", pids[0], "-u", users[1]),
     ]
@@ -66,7 +67,8 @@ def check(case, recorder, log, everything):
     if differences or len(ours) != len(wanted):
         raise Wrong(f"{said}: {len(ours)} rows, not {len(wanted)}: {'; '.join(differences)}")
     again = [row for row in rows_of(everything, *case.options) if row[PID] in pids]
-    expect(sorted(again) == sorted(ours), f"{said}: the reader shows {len(again)} rows, not {len(ours)}")
+    expect(sorted(again) == sorted(ours),
+           f"{said}: the reader shows {len(again)} rows, not {len(ours)}")
     # Other programs may connect meanwhile; each recorder sees its own part of that.
     others = [row for row in rows_of(everything) if row[PID] not in pids]
     seen, recorded, filtered, lost, _ = batches_of(recorder.trace)[-1].counters

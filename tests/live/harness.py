@@ -1,4 +1,4 @@
-"""What the live tests share: the programs under test, the load, and a look at the bytes of a trace."""
+"""What the live tests share: the programs under test, the load, the bytes of a trace."""
 import os
 import pty
 import re
@@ -60,7 +60,10 @@ def wait_for(condition, what):
 
 def run(*command, **options):
     options = {"capture_output": True, "text": True, "timeout": PATIENCE, **options}
-    return subprocess.run([str(part) for part in command], **options)
+    try:
+        return subprocess.run([str(part) for part in command], **options)
+    except subprocess.TimeoutExpired as error:
+        raise Wrong(f"did not end within {PATIENCE} s: {' '.join(map(str, command))}") from error
 
 
 _names = iter(range(1, 10**6))

@@ -81,7 +81,8 @@ def overflow(each, build=BUILD):
     expect(recorded and lost, f"{recorded} recorded, {lost} lost: no overflow")
     # Rows are right even then, but for sources that are said to be lost.
     partial = [row for row in rows if row[6] == "-"]
-    expect(len(partial) == last[PARTIAL], f"{len(partial)} rows without source, {last[PARTIAL]} counted")
+    expect(len(partial) == last[PARTIAL],
+           f"{len(partial)} rows without source, {last[PARTIAL]} counted")
     same(log, [row for row in rows if row[6] != "-"], subset=True)
     wrong = Counter(map(without_source, rows)) - Counter(map(without_source, compare.logged(log)))
     expect(not wrong, f"never logged: {list(wrong)[:3]}")

@@ -29,7 +29,8 @@ def everything_else():
         recorder.stop(number=signal.SIGINT)
     rows = rows_of(recorder.trace, "-u", uid, "-P", "!80", "-p", "!1", build=SANITIZED)
     same(log, rows)
-    expect(compare.read_rows(recorder.stdout().splitlines()) == rows, "printed and written rows differ")
+    printed = compare.read_rows(recorder.stdout().splitlines())
+    expect(printed == rows, "printed and written rows differ")
 
 
 @test("sanitizers: what the recorder refuses")
@@ -49,6 +50,7 @@ def valgrind():
         log = connects(300, "-u", uid, "-m", "v4,v6,closed4", "-t", 2)
         recorder.stop()
     result = run("valgrind", "-q", "--error-exitcode=99", "--leak-check=full",
-                 BUILD / "tcpconnect-read", "-r", recorder.trace, "-o", COMPARED, "-u", f"{uid},daemon")
+                 BUILD / "tcpconnect-read", "-r", recorder.trace, "-o", COMPARED,
+                 "-u", f"{uid},daemon")
     expect(result.returncode == 0, f"exit {result.returncode}: {result.stderr}")
     same(log, compare.read_rows(result.stdout.splitlines()))

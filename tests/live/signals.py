@@ -6,8 +6,9 @@ from collections import defaultdict
 
 from harness import (BUILD, COMPARED, PATIENCE, Load, Recorder, blocks_of, compare, connects,
                      expect, fresh_uids, read, rows_of, run, same, test, wait_for)
+from recording import check_counters
 
-RATE, COUNT = 4000, 16000  # four seconds of load
+RATE, COUNT = 2000, 8000  # four seconds of load, which would not fill one batch
 
 
 def boot_ns():
@@ -24,7 +25,7 @@ def over_before(log, moment):
 
 
 def send_under_load(recorder, number, seconds, uid):
-    """Returns the log, and the moment just before the signal went out."""
+    """Returns the moment just before the signal went out, and the load, which goes on."""
     load = Load(COUNT, "-k", 4, "-u", uid, "-m", "v4,v6,closed4", "-r", RATE)
     time.sleep(seconds)
     moment = boot_ns()
@@ -41,6 +42,7 @@ def ends_by(number):
     expect(status == 0, f"exit {status}: {recorder.stderr()}")
     rows = rows_of(recorder.trace)
     same(log, rows, subset=True)
+    check_counters(recorder, recorder.last_counts(), rows)
     before = over_before(log, moment)
     expect(0 < len(before) < len(log), f"{len(before)} of {len(log)} before the signal")
     recorded = set(rows)
@@ -64,6 +66,20 @@ def terminated():
     ends_by(signal.SIGTERM)
 
 
+@test("TERM while connects come as fast as they can: what the kernel counted is all accounted for")
+def terminated_in_a_rush():
+    uid = fresh_uids(1)[0]
+    with Recorder("-u", uid, "-B", "64M") as recorder:
+        load = Load(100000, "-k", 4, "-u", uid, "-m", "v4,v6,closed4")
+        wait_for(lambda: recorder.counts_now()[1] > 1000, "the load")
+        counts = recorder.stop()
+        log = load.finish()
+    rows = rows_of(recorder.trace)
+    same(log, rows, subset=True)
+    expect(len(rows) < len(log), "the load had ended before the signal")
+    check_counters(recorder, counts, rows)
+
+
 @test("kill -9 under load: what was written is readable, at most the last second is missing")
 def killed():
     uid = fresh_uids(1)[0]
@@ -78,7 +94,8 @@ def killed():
     expect(("the file ends after" in stderr) == torn, f"torn: {torn}, the reader says {stderr!r}")
     rows = rows_of(recorder.trace, status=3 if torn else 0)
     same(log, rows, subset=True)
-    expect(len(rows) == sum(b.events for b in blocks if b.kind == 2), "not all whole batches are shown")
+    whole = sum(b.events for b in blocks if b.kind == 2)
+    expect(len(rows) == whole, f"{whole} events in whole batches, {len(rows)} rows")
     recorded = set(rows)
     missing = [row for row in over_before(log, moment) if log_row(row) not in recorded]
     oldest = max(((moment - int(row["time_ns"])) / 1e9 for row in missing), default=0)

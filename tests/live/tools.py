@@ -1,4 +1,4 @@
-"""The same trace on other ways: through pipes, of the other byte order, rewritten by other tools."""
+"""The same trace on other ways: through pipes, in the other byte order, rewritten by tools."""
 import re
 import signal
 import subprocess
