@@ -22,7 +22,7 @@ struct columns {
 		const struct column_kind *kind;
 		const char *header;
 		int width;             /* padded to this; 0: not padded */
-		int precision;         /* a text is cut to this many characters; 0: not cut */
+		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
 	} cells[LAYOUT_MAX];
 	size_t count;
@@ -57,7 +57,12 @@ static void write_text(struct bytes text, char *out)
 
 static void write_time(const struct columns *c, const struct columns_row *row, char *out)
 {
-	snprintf(out, CELL_SIZE, "%.3f", (double)(row->wall_ns - c->first_ns) / 1e9);
+	uint64_t now = (uint64_t)row->wall_ns, first = (uint64_t)c->first_ns;
+
+	/* Unsigned: any two times have a distance. */
+	snprintf(out, CELL_SIZE, "%.3f",
+		(row->wall_ns < c->first_ns ? -(double)(first - now) : (double)(now - first)) /
+			1e9);
 }
 
 /* RFC 3339 in the zone of this machine (TZ), microseconds. */
@@ -349,6 +354,16 @@ void columns_header(struct columns *c, FILE *out)
 	putc('\n', out);
 }
 
+/* To at most length bytes, and not inside a character: its rest could take the next one in. */
+static void cut(char *text, size_t length)
+{
+	if (strlen(text) <= length)
+		return;
+	while (length && ((uint8_t)text[length] & 0xc0) == 0x80)
+		length--;
+	text[length] = '\0';
+}
+
 void columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 {
 	char cell[CELL_SIZE];
@@ -362,7 +377,7 @@ void columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 
 		layout->kind->write(c, row, cell);
 		if (layout->precision)
-			cell[layout->precision] = '\0';
+			cut(cell, (size_t)layout->precision);
 		fprintf(out, "%s%-*s", layout->separator, layout->width, cell);
 	}
 	fprintf(out, "%s\n", c->row_end);
