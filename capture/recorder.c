@@ -97,6 +97,11 @@ static void take_event(void *context, const struct event *event)
 		r->beyond_limit++;
 		return;
 	}
+	/* Before it is counted: the counters of a batch are those of its last event. */
+	if (r->writer && batch_builder_add(r->batch, event)) {
+		write_batch(r);
+		batch_builder_add(r->batch, event);
+	}
 	r->recorded++;
 	if (r->options->events && r->recorded == r->options->events)
 		r->stop = true;
@@ -110,10 +115,6 @@ static void take_event(void *context, const struct event *event)
 	}
 	if (!r->writer)
 		return;
-	if (batch_builder_add(r->batch, event)) {
-		write_batch(r);
-		batch_builder_add(r->batch, event);
-	}
 	if (batch_builder_count(r->batch) == 1)
 		r->batch_began_ns = r->now.boot_ns;
 	if (r->options->unbuffered)
