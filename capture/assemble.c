@@ -10,6 +10,7 @@
 
 struct waiting {
 	struct event event;
+	struct process process;
 	uint8_t comm[SAMPLE_COMM_SIZE];
 	uint64_t socket;
 	uint32_t ordinal;
@@ -77,7 +78,8 @@ static void give_oldest(struct assemble *a)
 {
 	struct waiting *w = slot(a, a->head++);
 
-	w->event.process.comm.data = w->comm;
+	w->process.comm.data = w->comm;
+	w->event.process = &w->process;
 	a->give(a->context, &w->event);
 }
 
@@ -93,12 +95,18 @@ static void take_attempt(struct assemble *a, const struct sample_attempt *s)
 	w->socket = s->socket;
 	w->ordinal = s->ordinal;
 	w->complete = s->flags & SAMPLE_COMPLETE;
+	w->process = (struct process){
+		.pid = s->pid,
+		.uid = s->uid,
+		.gid = s->gid,
+		.euid = UNKNOWN_ID,
+		.egid = UNKNOWN_ID,
+		.loginuid = UNKNOWN_ID,
+		.audit_session = UNKNOWN_ID,
+		.comm = {NULL, strnlen((const char *)s->comm, sizeof s->comm)},
+	};
 	w->event = (struct event){
 		.time_ns = s->time_ns,
-		.process = {.pid = s->pid,
-			.uid = s->uid,
-			.gid = s->gid,
-			.comm = {NULL, strnlen((const char *)s->comm, sizeof s->comm)}},
 		.tid = s->tid,
 		.flags = s->flags & SAMPLE_MAPPED ? EVENT_MAPPED : 0,
 		.saddr = source_of(s->saddr, s->family),

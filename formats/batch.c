@@ -2,28 +2,38 @@
 #include "batch.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
-/* Where each column goes. One row for each column that this version knows. */
+#define AT(member) offsetof(struct batch, member)
+
+/* Where each column goes, but for those of the processes. A row for each that is known. */
 static const struct {
 	uint16_t id;
 	size_t at; /* of its struct column in struct batch */
 } known_columns[] = {
-	{EVENT_TIME, offsetof(struct batch, time)},
-	{EVENT_PROCESS, offsetof(struct batch, process)},
-	{EVENT_TID, offsetof(struct batch, tid)},
-	{EVENT_SADDR, offsetof(struct batch, saddr)},
-	{EVENT_DADDR, offsetof(struct batch, daddr)},
-	{EVENT_LPORT, offsetof(struct batch, lport)},
-	{EVENT_DPORT, offsetof(struct batch, dport)},
-	{EVENT_FLAGS, offsetof(struct batch, flags)},
-	{PROCESS_PID, offsetof(struct batch, pid)},
-	{PROCESS_UID, offsetof(struct batch, uid)},
-	{PROCESS_GID, offsetof(struct batch, gid)},
-	{PROCESS_COMM, offsetof(struct batch, comm)},
-	{STRING_END, offsetof(struct batch, string_end)},
-	{IPV4_ADDRESS, offsetof(struct batch, ipv4_address)},
-	{IPV6_HIGH, offsetof(struct batch, ipv6_high)},
-	{IPV6_LOW, offsetof(struct batch, ipv6_low)},
+	{EVENT_TIME, AT(time)},
+	{EVENT_PROCESS, AT(process)},
+	{EVENT_TID, AT(tid)},
+	{EVENT_SADDR, AT(saddr)},
+	{EVENT_DADDR, AT(daddr)},
+	{EVENT_LPORT, AT(lport)},
+	{EVENT_DPORT, AT(dport)},
+	{EVENT_FLAGS, AT(flags)},
+	{EVENT_OUTCOME, AT(outcome)},
+	{EVENT_ERROR, AT(error)},
+	{EVENT_LATENCY, AT(latency)},
+	{EVENT_RETRANSMITS, AT(retransmits)},
+	{EVENT_RETURNED, AT(returned)},
+	{EVENT_NET_NS, AT(net_ns)},
+	{STRING_END, AT(string_end)},
+	{IPV4_ADDRESS, AT(ipv4_address)},
+	{IPV6_HIGH, AT(ipv6_high)},
+	{IPV6_LOW, AT(ipv6_low)},
+	{OUTCOME_EVENT, AT(late_event)},
+	{OUTCOME_OUTCOME, AT(late_outcome)},
+	{OUTCOME_ERROR, AT(late_error)},
+	{OUTCOME_LATENCY, AT(late_latency)},
+	{OUTCOME_RETRANSMITS, AT(late_retransmits)},
 };
 
 int record_parse(struct bytes payload, struct bytes *record, int *kind, struct error *error)
@@ -76,8 +86,22 @@ static uint32_t table_rows(const struct batch *batch, unsigned int table)
 		return batch->ipv4;
 	case TABLE_IPV6:
 		return batch->ipv6;
+	case TABLE_OUTCOMES:
+		return batch->late;
 	}
 	return 0;
+}
+
+/* NULL: a column that this version does not know. */
+static struct column *find_column(struct batch *batch, uint16_t id)
+{
+	for (size_t i = 0; i < sizeof known_columns / sizeof *known_columns; i++)
+		if (known_columns[i].id == id)
+			return (struct column *)((char *)batch + known_columns[i].at);
+	for (size_t i = 0; i < PROCESS_FIELDS; i++)
+		if (process_fields[i].column == id)
+			return &batch->process_columns[i];
+	return NULL;
 }
 
 static int parse_column(
@@ -86,7 +110,7 @@ static int parse_column(
 	uint16_t id = get_le16(entry + COLUMN_AT_ID);
 	uint8_t width = entry[COLUMN_AT_WIDTH];
 	uint32_t offset = get_le32(entry + COLUMN_AT_OFFSET);
-	struct column column = {.base = get_le64(entry + COLUMN_AT_BASE), .width = width};
+	struct column *column = find_column(batch, id);
 	struct bytes data;
 
 	if (entry[COLUMN_AT_ENCODING] != 0)
@@ -97,16 +121,13 @@ static int parse_column(
 			return error_set(error, "strings at %u are outside the body", offset);
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof known_columns / sizeof *known_columns; i++) {
-		if (known_columns[i].id != id)
-			continue;
-		if (width != 0 && width != 1 && width != 2 && width != 4 && width != 8)
-			return error_set(error, "column 0x%04x has width %u", id, width);
-		if (!bytes_slice(body, offset, (uint64_t)table_rows(batch, id >> 8) * width, &data))
-			return error_set(error, "column 0x%04x is outside the body", id);
-		column.data = data.data;
-		memcpy((char *)batch + known_columns[i].at, &column, sizeof column);
-	}
+	if (!column)
+		return 0;
+	if (width != 0 && width != 1 && width != 2 && width != 4 && width != 8)
+		return error_set(error, "column 0x%04x has width %u", id, width);
+	if (!bytes_slice(body, offset, (uint64_t)table_rows(batch, id >> 8) * width, &data))
+		return error_set(error, "column 0x%04x is outside the body", id);
+	*column = (struct column){data.data, get_le64(entry + COLUMN_AT_BASE), width};
 	return 0;
 }
 
@@ -140,18 +161,96 @@ static int check_indexes(const struct batch *batch, struct error *error)
 		check_range(
 			&batch->daddr, batch->events, 1, addresses, "destination address", error))
 		return -1;
-	return check_range(
-		&batch->comm, batch->processes, 0, 1 + (uint64_t)batch->strings, "comm", error);
+	for (size_t i = 0; i < PROCESS_FIELDS; i++)
+		if (process_fields[i].kind == FIELD_TEXT &&
+			check_range(&batch->process_columns[i], batch->processes, 0,
+				1 + (uint64_t)batch->strings, process_fields[i].what, error))
+			return -1;
+	return 0;
 }
 
-int batch_parse(struct batch *batch, struct bytes record, struct error *error)
+static struct bytes batch_string(const struct batch *batch, uint64_t number)
+{
+	uint64_t begin, end;
+
+	if (!number)
+		return (struct bytes){NULL, 0};
+	begin = number > 1 ? column_get(&batch->string_end, (uint32_t)number - 2) : 0;
+	end = column_get(&batch->string_end, (uint32_t)number - 1);
+	return (struct bytes){batch->string_bytes.data + begin, (size_t)(end - begin)};
+}
+
+static int decode_field(const struct batch *batch, const struct process_field *field, uint32_t row,
+	uint64_t value, struct error *error)
+{
+	void *out = (char *)&batch->table[row] + field->at;
+
+	switch (field->kind) {
+	case FIELD_U32:
+		*(uint32_t *)out = (uint32_t)value;
+		break;
+	case FIELD_U64:
+		*(uint64_t *)out = value;
+		break;
+	case FIELD_ID:
+		*(int64_t *)out = value ? (int64_t)(uint32_t)(value - 1) : UNKNOWN_ID;
+		break;
+	case FIELD_TEXT:
+		*(struct bytes *)out = batch_string(batch, value);
+		break;
+	case FIELD_PARENT:
+		/* Only rows before: no process is its own ancestor. */
+		if (value > row)
+			return error_set(error, "parent %llu of process %u is not before it",
+				(unsigned long long)value, row);
+		*(const struct process **)out = value ? &batch->table[value - 1] : NULL;
+		break;
+	}
+	return 0;
+}
+
+/* A column at a time: most are absent. */
+static int decode_processes(struct batch *batch, struct error *error)
+{
+	if (batch->processes > batch->table_capacity) {
+		free(batch->table);
+		batch->table_capacity = 0;
+		batch->table = calloc(batch->processes, sizeof *batch->table);
+		if (!batch->table)
+			return error_set(error, "out of memory for %u processes", batch->processes);
+		batch->table_capacity = batch->processes;
+	}
+	for (size_t i = 0; i < PROCESS_FIELDS; i++)
+		for (uint32_t row = 0; row < batch->processes; row++)
+			if (decode_field(batch, &process_fields[i], row,
+				    column_get(&batch->process_columns[i], row), error))
+				return -1;
+	return 0;
+}
+
+void batch_release(struct batch *batch)
+{
+	free(batch->table);
+	memset(batch, 0, sizeof *batch);
+}
+
+static void batch_clear(struct batch *batch)
+{
+	struct process *table = batch->table;
+	uint32_t capacity = batch->table_capacity;
+
+	memset(batch, 0, sizeof *batch);
+	batch->table = table;
+	batch->table_capacity = capacity;
+}
+
+static int parse(struct batch *batch, struct bytes record, struct error *error)
 {
 	const uint8_t *p = record.data;
 	struct batch_header *h = &batch->header;
 	struct bytes body;
 	uint32_t columns;
 
-	memset(batch, 0, sizeof *batch);
 	if (get_le32(p + RECORD_AT_HEADER_LENGTH) < BATCH_HEADER_LENGTH)
 		return error_set(error, "batch header of %u bytes, at least %d expected",
 			get_le32(p + RECORD_AT_HEADER_LENGTH), BATCH_HEADER_LENGTH);
@@ -172,6 +271,7 @@ int batch_parse(struct batch *batch, struct bytes record, struct error *error)
 	batch->strings = get_le32(p + BATCH_AT_STRINGS);
 	batch->ipv4 = get_le32(p + BATCH_AT_IPV4);
 	batch->ipv6 = get_le32(p + BATCH_AT_IPV6);
+	batch->late = get_le32(p + BATCH_AT_OUTCOMES);
 	if (reference(record, BATCH_AT_HOST, "host name", &h->host, error) ||
 		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error) ||
 		reference(record, BATCH_AT_BODY, "body", &body, error))
@@ -184,26 +284,28 @@ int batch_parse(struct batch *batch, struct bytes record, struct error *error)
 		return error_set(error, "%u columns do not fit into a body of %zu bytes", columns,
 			body.length);
 	/* A row of width 0 takes no space: bound what a few bytes can make a reader do. */
-	if (batch->events > RECORD_LENGTH_MAX || batch->processes > RECORD_LENGTH_MAX ||
-		batch->strings > RECORD_LENGTH_MAX || batch->ipv4 > RECORD_LENGTH_MAX ||
-		batch->ipv6 > RECORD_LENGTH_MAX)
-		return error_set(error, "batch of %u events, %d are the most", batch->events,
-			RECORD_LENGTH_MAX);
+	for (unsigned int table = TABLE_EVENTS; table <= TABLE_OUTCOMES; table++) {
+		uint32_t most = table == TABLE_PROCESSES ? RECORD_PROCESSES_MAX : RECORD_LENGTH_MAX;
+
+		if (table_rows(batch, table) > most)
+			return error_set(error, "table %u of %u rows, %u are the most", table,
+				table_rows(batch, table), most);
+	}
 	for (uint32_t i = 0; i < columns; i++)
 		if (parse_column(batch, body, body.data + i * COLUMN_ENTRY_LENGTH, error))
 			return -1;
-	return check_indexes(batch, error);
+	if (check_indexes(batch, error))
+		return -1;
+	return decode_processes(batch, error);
 }
 
-static struct bytes batch_string(const struct batch *batch, uint64_t number)
+int batch_parse(struct batch *batch, struct bytes record, struct error *error)
 {
-	uint64_t begin, end;
-
-	if (!number)
-		return (struct bytes){NULL, 0};
-	begin = number > 1 ? column_get(&batch->string_end, (uint32_t)number - 2) : 0;
-	end = column_get(&batch->string_end, (uint32_t)number - 1);
-	return (struct bytes){batch->string_bytes.data + begin, (size_t)(end - begin)};
+	batch_clear(batch);
+	if (!parse(batch, record, error))
+		return 0;
+	batch_clear(batch);
+	return -1;
 }
 
 static void store_be(uint8_t *p, uint64_t value, unsigned int n)
@@ -232,21 +334,39 @@ static struct address batch_address(const struct batch *batch, uint64_t number)
 	return address;
 }
 
+/* An outcome that a later version may know is none to this one. */
+static struct result result_of(
+	uint64_t outcome, uint64_t error, uint64_t retransmits, uint64_t latency_us)
+{
+	if (outcome > OUTCOME_ABANDONED)
+		return (struct result){0};
+	return (struct result){
+		(uint8_t)outcome, (uint16_t)error, (uint32_t)retransmits, latency_us};
+}
+
 void batch_event(const struct batch *batch, uint32_t row, struct event *event)
 {
-	uint32_t process = (uint32_t)column_get(&batch->process, row);
-
+	event->number = batch->header.sequence + row;
 	event->time_ns = batch->header.first_ns + column_get(&batch->time, row);
-	event->process.pid = (uint32_t)column_get(&batch->pid, process);
-	event->process.uid = (uint32_t)column_get(&batch->uid, process);
-	event->process.gid = (uint32_t)column_get(&batch->gid, process);
-	event->process.comm = batch_string(batch, column_get(&batch->comm, process));
-	event->tid = event->process.pid + (uint32_t)column_get(&batch->tid, row);
+	event->process = &batch->table[column_get(&batch->process, row)];
+	event->tid = event->process->pid + (uint32_t)column_get(&batch->tid, row);
 	event->flags = (uint32_t)column_get(&batch->flags, row);
+	event->returned = (uint16_t)column_get(&batch->returned, row);
+	event->net_ns = (uint32_t)column_get(&batch->net_ns, row);
 	event->saddr = batch_address(batch, column_get(&batch->saddr, row));
 	event->daddr = batch_address(batch, column_get(&batch->daddr, row));
 	event->lport = (uint16_t)column_get(&batch->lport, row);
 	event->dport = (uint16_t)column_get(&batch->dport, row);
+	event->result = result_of(column_get(&batch->outcome, row), column_get(&batch->error, row),
+		column_get(&batch->retransmits, row), column_get(&batch->latency, row));
+}
+
+void batch_late_result(const struct batch *batch, uint32_t row, struct late_result *late)
+{
+	late->number = column_get(&batch->late_event, row);
+	late->result = result_of(column_get(&batch->late_outcome, row),
+		column_get(&batch->late_error, row), column_get(&batch->late_retransmits, row),
+		column_get(&batch->late_latency, row));
 }
 
 int64_t batch_wall_ns(const struct batch *batch, uint64_t time_ns)

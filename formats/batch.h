@@ -9,13 +9,14 @@
 
 #include "error.h"
 #include "event.h"
+#include "process_field.h"
 #include "record.h"
 
 /* The same for writing and reading. The bytes are borrowed. */
 struct batch_header {
 	uint8_t session[16];
 	uint32_t file;     /* number of the file in the session, from 1 */
-	uint64_t sequence; /* records of the session before this batch */
+	uint64_t sequence; /* events of the session before this batch */
 	struct clock_anchor anchor;
 	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME of earliest and latest event */
 	struct counters counters;
@@ -31,17 +32,27 @@ struct column {
 
 static inline uint64_t column_get(const struct column *column, uint32_t row)
 {
+	if (!column->width)
+		return column->base;
 	return column->base + get_le(column->data + (size_t)row * column->width, column->width);
 }
 
+/* All zero before the first batch_parse(). */
 struct batch {
 	struct batch_header header;
-	uint32_t events, processes, strings, ipv4, ipv6;
+	uint32_t events, processes, strings, ipv4, ipv6, late;
 	struct column time, process, tid, saddr, daddr, lport, dport, flags;
-	struct column pid, uid, gid, comm;
+	struct column outcome, error, latency, retransmits, returned, net_ns;
+	struct column process_columns[PROCESS_FIELDS]; /* as in process_fields */
 	struct column string_end, ipv4_address, ipv6_high, ipv6_low;
+	struct column late_event, late_outcome, late_error, late_latency, late_retransmits;
 	struct bytes string_bytes;
+	struct process *table; /* the processes, decoded; owned */
+	uint32_t table_capacity;
 };
+
+/* Frees what the batch owns; it is all zero again. */
+void batch_release(struct batch *batch);
 
 /*
  * Checks the fields that all records share. Puts the record without what
@@ -51,13 +62,17 @@ struct batch {
 int record_parse(struct bytes payload, struct bytes *record, int *kind, struct error *error);
 
 /*
- * Decodes a record of kind RECORD_BATCH. The batch borrows from it. Returns 0,
- * or -1 with the reason: it is damaged, or needs a newer version.
+ * Decodes a record of kind RECORD_BATCH into a batch that may hold another one.
+ * It borrows from the record. Returns 0, or -1 with the reason: it is damaged,
+ * or needs a newer version; the batch then holds no events.
  */
 int batch_parse(struct batch *batch, struct bytes record, struct error *error);
 
-/* Row of the events, below batch->events. The comm is borrowed from the record. */
+/* Row of the events, below batch->events. Borrowed from the batch until it is parsed again. */
 void batch_event(const struct batch *batch, uint32_t row, struct event *event);
+
+/* Row of the late results, below batch->late. */
+void batch_late_result(const struct batch *batch, uint32_t row, struct late_result *late);
 
 /* What the wall clock of the host showed at that time, ns since 1970. */
 int64_t batch_wall_ns(const struct batch *batch, uint64_t time_ns);

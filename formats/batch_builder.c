@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The events are kept as columns already. The size that the record will have is
+ * known at any time: from the number of rows, and from the range of values of
+ * each column, which gives its width.
+ */
 #include "batch_builder.h"
 #include "intern.h"
 
@@ -6,42 +11,69 @@
 #include <stdlib.h>
 
 #define NAME_MAX_LENGTH 255
-#define COLUMNS 17
-/*
- * The most that a row of each table takes, all columns at their widest: so that
- * the encoded size is bounded without computing it for each event.
- */
-#define EVENT_BYTES (8 + 2 + 4 + 4 + 4 + 2 + 2 + 1)
-#define PROCESS_BYTES (4 + 4 + 4 + 2)
+#define TEXT_MAX_LENGTH 16384 /* of a process; the recorder stays far below */
+#define STRINGS_MAX 65535
+#define COLUMNS (16 + PROCESS_FIELDS + 5 + 5)
+/* Of a process, an address or a late result: the widest that its columns get. */
+#define PROCESS_BYTES 88
 #define STRING_END_BYTES 4
 #define IPV4_BYTES 4
 #define IPV6_BYTES 16
+#define LATE_BYTES (8 + 1 + 2 + 8 + 4)
+#define INDEX_BYTES (2 + 2 + 2) /* of an event: process, source, destination */
 #define FIXED_BYTES (BATCH_HEADER_LENGTH + 2 * NAME_MAX_LENGTH + COLUMNS * COLUMN_ENTRY_LENGTH)
-/* One event that is new in every respect: its row, process, comm and two addresses. */
-#define NEW_EVENT_BYTES (EVENT_BYTES + PROCESS_BYTES + STRING_END_BYTES + 2 * IPV6_BYTES)
 
 /* The enterprise number belongs to the payload for Wireshark. */
 #define PAYLOAD_MAX (RECORD_PAYLOAD_MAX - 4)
 
-/* As kept until encoding: addresses count their own family, the process by its number. */
-struct row {
-	uint64_t time_ns;
-	uint32_t process, tid, flags;
-	uint32_t saddr, daddr; /* 0 unknown, else 1 + number in its family */
-	uint16_t lport, dport;
-	uint8_t saddr_family, daddr_family;
+/* The columns of events that hold a number as it is. */
+enum value {
+	VALUE_TIME,
+	VALUE_TID,
+	VALUE_LPORT,
+	VALUE_DPORT,
+	VALUE_FLAGS,
+	VALUE_RETURNED,
+	VALUE_NET_NS,
+	VALUE_OUTCOME, /* from here on: of the result */
+	VALUE_ERROR,
+	VALUE_LATENCY,
+	VALUE_RETRANSMITS,
+	VALUES
+};
+
+static const uint16_t value_columns[VALUES] = {EVENT_TIME, EVENT_TID, EVENT_LPORT, EVENT_DPORT,
+	EVENT_FLAGS, EVENT_RETURNED, EVENT_NET_NS, EVENT_OUTCOME, EVENT_ERROR, EVENT_LATENCY,
+	EVENT_RETRANSMITS};
+
+struct range {
+	uint64_t low, high;
+};
+
+/* Addresses count their own family until encoding. */
+struct endpoint {
+	uint32_t number; /* 0 unknown, else 1 + row of its table */
+	uint8_t family;
+};
+
+/* Processes met in this batch, by identity: spares interning all their texts again. */
+#define KNOWN_MAX 1024
+struct known_process {
+	uint64_t identity; /* 0: none */
+	uint32_t comm, row;
 };
 
 struct batch_builder {
-	uint32_t count;
-	struct row rows[BATCH_EVENTS_MAX];
-	uint64_t values[BATCH_EVENTS_MAX * 2]; /* of the column being written */
+	uint32_t count, late_count;
+	struct range ranges[VALUES];
+	uint32_t row_bytes; /* of the values of an event, by their ranges */
+	uint64_t values[VALUES][BATCH_EVENTS_MAX];
+	uint32_t process[BATCH_EVENTS_MAX];
+	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
+	struct late_result late[BATCH_EVENTS_MAX];
+	uint64_t column[STRINGS_MAX + 1]; /* the one being written */
 	struct intern *processes, *strings, *ipv4, *ipv6;
-};
-
-/* Key of a process in its table; no padding. */
-struct process_key {
-	uint32_t pid, uid, gid, comm;
+	struct known_process known[KNOWN_MAX];
 };
 
 struct batch_builder *batch_builder_new(void)
@@ -50,8 +82,9 @@ struct batch_builder *batch_builder_new(void)
 
 	if (!b)
 		return NULL;
-	b->processes = intern_new(BATCH_EVENTS_MAX, BATCH_EVENTS_MAX * sizeof(struct process_key));
-	b->strings = intern_new(BATCH_EVENTS_MAX, RECORD_PAYLOAD_MAX);
+	b->processes =
+		intern_new(BATCH_EVENTS_MAX, BATCH_EVENTS_MAX * PROCESS_FIELDS * sizeof(uint64_t));
+	b->strings = intern_new(STRINGS_MAX, RECORD_PAYLOAD_MAX);
 	b->ipv4 = intern_new(BATCH_EVENTS_MAX * 2, BATCH_EVENTS_MAX * 2 * 4);
 	b->ipv6 = intern_new(BATCH_EVENTS_MAX * 2, BATCH_EVENTS_MAX * 2 * 16);
 	if (!b->processes || !b->strings || !b->ipv4 || !b->ipv6) {
@@ -77,13 +110,49 @@ uint32_t batch_builder_count(const struct batch_builder *b)
 	return b->count;
 }
 
-static size_t size_bound(const struct batch_builder *b)
+uint32_t batch_builder_late_count(const struct batch_builder *b)
 {
-	return FIXED_BYTES + (size_t)b->count * EVENT_BYTES +
+	return b->late_count;
+}
+
+static uint8_t width_of(uint64_t range)
+{
+	return range == 0            ? 0
+	       : range <= 0xff       ? 1
+	       : range <= 0xffff     ? 2
+	       : range <= 0xffffffff ? 4
+				     : 8;
+}
+
+/* Of the events so far, with room for more rows of row_bytes each. */
+static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t row_bytes)
+{
+	return FIXED_BYTES + (size_t)events * (row_bytes + INDEX_BYTES) +
+	       (size_t)b->late_count * LATE_BYTES +
 	       (size_t)intern_count(b->processes) * PROCESS_BYTES +
 	       (size_t)intern_count(b->strings) * STRING_END_BYTES + intern_bytes(b->strings) +
 	       (size_t)intern_count(b->ipv4) * IPV4_BYTES +
 	       (size_t)intern_count(b->ipv6) * IPV6_BYTES;
+}
+
+/* Widens the ranges from the one numbered first on. Returns what a row takes then. */
+static uint32_t widen(struct range ranges[VALUES], uint32_t row_bytes, const uint64_t *values,
+	unsigned int first, bool empty)
+{
+	for (unsigned int i = first; i < VALUES; i++) {
+		struct range *r = &ranges[i];
+		uint64_t value = values[i];
+
+		if (empty)
+			*r = (struct range){value, value};
+		if (value >= r->low && value <= r->high)
+			continue;
+		row_bytes -= width_of(r->high - r->low);
+		r->low = value < r->low ? value : r->low;
+		r->high = value > r->high ? value : r->high;
+		row_bytes += width_of(r->high - r->low);
+	}
+	return row_bytes;
 }
 
 static uint32_t add(struct intern *intern, struct bytes string)
@@ -94,38 +163,188 @@ static uint32_t add(struct intern *intern, struct bytes string)
 	return number;
 }
 
-static uint32_t add_address(struct batch_builder *b, const struct address *address)
+static struct bytes cut(struct bytes text)
+{
+	if (text.length > TEXT_MAX_LENGTH)
+		text.length = TEXT_MAX_LENGTH;
+	return text;
+}
+
+static uint32_t add_text(struct batch_builder *b, struct bytes text)
+{
+	return text.length ? 1 + add(b->strings, cut(text)) : 0;
+}
+
+static struct endpoint add_address(struct batch_builder *b, const struct address *address)
 {
 	struct bytes bytes = {address->bytes, address->family == 4 ? 4 : 16};
 
 	if (!address->family)
-		return 0;
-	return 1 + add(address->family == 4 ? b->ipv4 : b->ipv6, bytes);
+		return (struct endpoint){0, 0};
+	return (struct endpoint){
+		1 + add(address->family == 4 ? b->ipv4 : b->ipv6, bytes), address->family};
+}
+
+/* The most that a process can add, without its ancestors. */
+static size_t process_size(const struct process *process)
+{
+	size_t size = PROCESS_BYTES;
+
+	for (size_t i = 0; i < PROCESS_FIELDS; i++)
+		if (process_fields[i].kind == FIELD_TEXT)
+			size += STRING_END_BYTES +
+				cut(*(const struct bytes *)((const char *)process +
+							    process_fields[i].at))
+					.length;
+	return size;
+}
+
+/*
+ * The process and its ancestors, as many as are recorded, into chain. Ancestors
+ * that would take more than half of a batch are left out. Returns the number.
+ */
+static size_t chain_of(const struct process *process,
+	const struct process *chain[static 1 + ANCESTORS_MAX], size_t *size)
+{
+	size_t count = 0;
+
+	*size = 0;
+	for (; process && count <= ANCESTORS_MAX; process = process->parent) {
+		size_t more = process_size(process);
+
+		if (count && *size + more > PAYLOAD_MAX / 2)
+			break;
+		*size += more;
+		chain[count++] = process;
+	}
+	return count;
+}
+
+static uint64_t field_value(struct batch_builder *b, const struct process *process,
+	const struct process_field *field, uint32_t parent)
+{
+	const void *value = (const char *)process + field->at;
+
+	switch (field->kind) {
+	case FIELD_U32:
+		return *(const uint32_t *)value;
+	case FIELD_U64:
+		return *(const uint64_t *)value;
+	case FIELD_ID:
+		return (uint64_t)(*(const int64_t *)value + 1);
+	case FIELD_TEXT:
+		return add_text(b, *(const struct bytes *)value);
+	case FIELD_PARENT:
+		return parent;
+	}
+	return 0;
+}
+
+/* Ancestors first, so that a parent stands before its children. Returns the row of chain[0]. */
+static uint32_t add_chain(struct batch_builder *b, const struct process *const *chain, size_t count)
+{
+	uint64_t key[PROCESS_FIELDS];
+	uint32_t row = 0;
+
+	for (size_t i = count; i-- > 0;) {
+		for (size_t k = 0; k < PROCESS_FIELDS; k++)
+			key[k] = field_value(
+				b, chain[i], &process_fields[k], i + 1 < count ? row + 1 : 0);
+		row = add(b->processes, (struct bytes){(const uint8_t *)key, sizeof key});
+	}
+	return row;
+}
+
+static struct known_process *known_slot(struct batch_builder *b, const struct process *process)
+{
+	return &b->known[(process->identity * 0x9e3779b97f4a7c15u >> 32) % KNOWN_MAX];
+}
+
+static bool is_known(const struct batch_builder *b, const struct known_process *known,
+	const struct process *process)
+{
+	return process->identity && known->identity == process->identity &&
+	       (known->comm ? bytes_equal(intern_get(b->strings, known->comm - 1), process->comm)
+			    : !process->comm.length);
 }
 
 int batch_builder_add(struct batch_builder *b, const struct event *event)
 {
-	const struct process *process = &event->process;
-	struct process_key key = {process->pid, process->uid, process->gid, 0};
-	struct row *row;
+	const struct process *process = event->process, *chain[1 + ANCESTORS_MAX];
+	struct known_process *known = known_slot(b, process);
+	struct range ranges[VALUES];
+	uint64_t values[VALUES] = {
+		[VALUE_TIME] = event->time_ns,
+		[VALUE_TID] = (uint32_t)(event->tid - process->pid),
+		[VALUE_LPORT] = event->lport,
+		[VALUE_DPORT] = event->dport,
+		[VALUE_FLAGS] = event->flags,
+		[VALUE_RETURNED] = event->returned,
+		[VALUE_NET_NS] = event->net_ns,
+		[VALUE_OUTCOME] = event->result.outcome,
+		[VALUE_ERROR] = event->result.error,
+		[VALUE_LATENCY] = event->result.latency_us,
+		[VALUE_RETRANSMITS] = event->result.retransmits,
+	};
+	size_t chained = 0, size = 0;
+	uint32_t row_bytes, row = b->count;
 
-	assert(event->daddr.family && process->comm.length < RECORD_PAYLOAD_MAX / 2);
-	if (b->count == BATCH_EVENTS_MAX ||
-		size_bound(b) + NEW_EVENT_BYTES + process->comm.length > PAYLOAD_MAX)
+	assert(event->daddr.family);
+	if (row == BATCH_EVENTS_MAX)
 		return 1;
-	row = &b->rows[b->count++];
-	if (process->comm.length)
-		key.comm = 1 + add(b->strings, process->comm);
-	row->process = add(b->processes, (struct bytes){(const uint8_t *)&key, sizeof key});
-	row->time_ns = event->time_ns;
-	row->tid = event->tid - process->pid;
-	row->flags = event->flags;
-	row->saddr_family = event->saddr.family;
-	row->daddr_family = event->daddr.family;
-	row->saddr = add_address(b, &event->saddr);
-	row->daddr = add_address(b, &event->daddr);
-	row->lport = event->lport;
-	row->dport = event->dport;
+	if (!is_known(b, known, process))
+		chained = chain_of(process, chain, &size);
+	memcpy(ranges, b->ranges, sizeof ranges);
+	row_bytes = widen(ranges, b->row_bytes, values, 0, row == 0);
+	if (size_with(b, row + 1, row_bytes) + size + 2 * IPV6_BYTES > PAYLOAD_MAX ||
+		intern_count(b->processes) + chained > BATCH_EVENTS_MAX ||
+		intern_count(b->strings) + chained * PROCESS_FIELDS > STRINGS_MAX)
+		return 1;
+	memcpy(b->ranges, ranges, sizeof ranges);
+	b->row_bytes = row_bytes;
+	for (unsigned int i = 0; i < VALUES; i++)
+		b->values[i][row] = values[i];
+	if (chained) {
+		known->identity = process->identity;
+		known->row = add_chain(b, chain, chained);
+		known->comm = add_text(b, process->comm);
+	}
+	b->process[row] = known->row;
+	b->saddr[row] = add_address(b, &event->saddr);
+	b->daddr[row] = add_address(b, &event->daddr);
+	b->count++;
+	return 0;
+}
+
+int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct result *result)
+{
+	struct range ranges[VALUES];
+	uint64_t values[VALUES] = {
+		[VALUE_OUTCOME] = result->outcome,
+		[VALUE_ERROR] = result->error,
+		[VALUE_LATENCY] = result->latency_us,
+		[VALUE_RETRANSMITS] = result->retransmits,
+	};
+	uint32_t row_bytes;
+
+	assert(row < b->count);
+	memcpy(ranges, b->ranges, sizeof ranges);
+	row_bytes = widen(ranges, b->row_bytes, values, VALUE_OUTCOME, false);
+	if (size_with(b, b->count, row_bytes) > PAYLOAD_MAX)
+		return 1;
+	memcpy(b->ranges, ranges, sizeof ranges);
+	b->row_bytes = row_bytes;
+	for (unsigned int i = VALUE_OUTCOME; i < VALUES; i++)
+		b->values[i][row] = values[i];
+	return 0;
+}
+
+int batch_builder_add_late(struct batch_builder *b, const struct late_result *late)
+{
+	if (b->late_count == BATCH_EVENTS_MAX ||
+		size_with(b, b->count, b->row_bytes) + LATE_BYTES > PAYLOAD_MAX)
+		return 1;
+	b->late[b->late_count++] = *late;
 	return 0;
 }
 
@@ -146,15 +365,6 @@ static void put_entry(struct body *body, uint16_t id, uint8_t width, uint64_t ba
 	body->columns++;
 }
 
-static uint8_t width_of(uint64_t range)
-{
-	return range == 0            ? 0
-	       : range <= 0xff       ? 1
-	       : range <= 0xffff     ? 2
-	       : range <= 0xffffffff ? 4
-				     : 8;
-}
-
 static void put_column(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows)
 {
 	uint64_t low = rows ? values[0] : 0, high = low;
@@ -172,52 +382,66 @@ static void put_column(struct body *body, uint16_t id, const uint64_t *values, u
 		put_le(body->data, values[i] - low, width);
 }
 
-static uint64_t address_index(const struct batch_builder *b, uint32_t number, uint8_t family)
+static uint64_t address_index(const struct batch_builder *b, struct endpoint e)
 {
-	return number && family == 6 ? number + (uint64_t)intern_count(b->ipv4) : number;
+	return e.number && e.family == 6 ? e.number + (uint64_t)intern_count(b->ipv4) : e.number;
 }
-
-/* One column of the events; expression gives the value of struct row r. */
-#define PUT_EVENTS(id, expression)                                                                 \
-	do {                                                                                       \
-		for (uint32_t i = 0; i < b->count; i++) {                                          \
-			const struct row *r = &b->rows[i];                                         \
-			b->values[i] = (expression);                                               \
-		}                                                                                  \
-		put_column(body, (id), b->values, b->count);                                       \
-	} while (0)
 
 static void put_events(struct batch_builder *b, struct body *body, uint64_t first_ns)
 {
-	PUT_EVENTS(EVENT_TIME, r->time_ns - first_ns);
-	PUT_EVENTS(EVENT_PROCESS, r->process);
-	PUT_EVENTS(EVENT_TID, r->tid);
-	PUT_EVENTS(EVENT_SADDR, address_index(b, r->saddr, r->saddr_family));
-	PUT_EVENTS(EVENT_DADDR, address_index(b, r->daddr, r->daddr_family));
-	PUT_EVENTS(EVENT_LPORT, r->lport);
-	PUT_EVENTS(EVENT_DPORT, r->dport);
-	PUT_EVENTS(EVENT_FLAGS, r->flags);
+	for (uint32_t i = 0; i < b->count; i++)
+		b->values[VALUE_TIME][i] -= first_ns;
+	for (unsigned int v = 0; v < VALUES; v++)
+		put_column(body, value_columns[v], b->values[v], b->count);
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] = b->process[i];
+	put_column(body, EVENT_PROCESS, b->column, b->count);
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] = address_index(b, b->saddr[i]);
+	put_column(body, EVENT_SADDR, b->column, b->count);
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] = address_index(b, b->daddr[i]);
+	put_column(body, EVENT_DADDR, b->column, b->count);
 }
 
 static void put_processes(struct batch_builder *b, struct body *body)
 {
-	static const struct {
-		uint16_t id;
-		size_t at; /* of a u32 in struct process_key */
-	} columns[] = {
-		{PROCESS_PID, offsetof(struct process_key, pid)},
-		{PROCESS_UID, offsetof(struct process_key, uid)},
-		{PROCESS_GID, offsetof(struct process_key, gid)},
-		{PROCESS_COMM, offsetof(struct process_key, comm)},
-	};
-	uint32_t rows = intern_count(b->processes), value;
+	uint32_t rows = intern_count(b->processes);
 
-	for (size_t c = 0; c < sizeof columns / sizeof *columns; c++) {
-		for (uint32_t i = 0; i < rows; i++) {
-			memcpy(&value, intern_get(b->processes, i).data + columns[c].at, 4);
-			b->values[i] = value;
-		}
-		put_column(body, columns[c].id, b->values, rows);
+	for (size_t k = 0; k < PROCESS_FIELDS; k++) {
+		for (uint32_t i = 0; i < rows; i++)
+			memcpy(&b->column[i],
+				intern_get(b->processes, i).data + k * sizeof(uint64_t),
+				sizeof(uint64_t));
+		put_column(body, process_fields[k].column, b->column, rows);
+	}
+}
+
+static uint64_t late_value(const struct late_result *late, uint16_t column)
+{
+	switch (column) {
+	case OUTCOME_EVENT:
+		return late->number;
+	case OUTCOME_OUTCOME:
+		return late->result.outcome;
+	case OUTCOME_ERROR:
+		return late->result.error;
+	case OUTCOME_LATENCY:
+		return late->result.latency_us;
+	default:
+		return late->result.retransmits;
+	}
+}
+
+static void put_late(struct batch_builder *b, struct body *body)
+{
+	static const uint16_t columns[] = {OUTCOME_EVENT, OUTCOME_OUTCOME, OUTCOME_ERROR,
+		OUTCOME_LATENCY, OUTCOME_RETRANSMITS};
+
+	for (size_t k = 0; k < sizeof columns / sizeof *columns; k++) {
+		for (uint32_t i = 0; i < b->late_count; i++)
+			b->column[i] = late_value(&b->late[i], columns[k]);
+		put_column(body, columns[k], b->column, b->late_count);
 	}
 }
 
@@ -227,8 +451,8 @@ static void put_strings(struct batch_builder *b, struct body *body)
 	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < rows; i++)
-		b->values[i] = end += intern_get(b->strings, i).length;
-	put_column(body, STRING_END, b->values, rows);
+		b->column[i] = end += intern_get(b->strings, i).length;
+	put_column(body, STRING_END, b->column, rows);
 	if (!rows)
 		return;
 	put_entry(body, STRING_BYTES, 1, 0);
@@ -243,8 +467,8 @@ static void put_addresses(struct batch_builder *b, struct body *body, uint16_t i
 	uint32_t rows = intern_count(table);
 
 	for (uint32_t i = 0; i < rows; i++)
-		b->values[i] = get_be(intern_get(table, i).data + offset, length);
-	put_column(body, id, b->values, rows);
+		b->column[i] = get_be(intern_get(table, i).data + offset, length);
+	put_column(body, id, b->column, rows);
 }
 
 static void put_reference(uint8_t *record, unsigned int at, const uint8_t *data, size_t length)
@@ -263,19 +487,27 @@ static uint8_t *put_name(uint8_t *record, unsigned int at, uint8_t *end, struct 
 	return end + length;
 }
 
+/* Takes out the room that was left for entries that turned out not to be needed. */
+static void close_directory(struct body *body)
+{
+	size_t unused = (size_t)(COLUMNS - body->columns) * COLUMN_ENTRY_LENGTH;
+	uint8_t *data = body->entry + unused;
+
+	assert(body->columns <= COLUMNS);
+	for (uint8_t *entry = body->start; entry < body->entry; entry += COLUMN_ENTRY_LENGTH)
+		put_le(entry + COLUMN_AT_OFFSET, get_le32(entry + COLUMN_AT_OFFSET) - unused, 4);
+	memmove(body->entry, data, (size_t)(body->data - data));
+	body->data -= unused;
+}
+
 size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header,
 	uint8_t out[static RECORD_PAYLOAD_MAX])
 {
 	uint8_t *end = out + BATCH_HEADER_LENGTH;
 	struct body body = {0};
 
-	header->first_ns = header->last_ns = b->count ? b->rows[0].time_ns : 0;
-	for (uint32_t i = 1; i < b->count; i++) {
-		if (b->rows[i].time_ns < header->first_ns)
-			header->first_ns = b->rows[i].time_ns;
-		if (b->rows[i].time_ns > header->last_ns)
-			header->last_ns = b->rows[i].time_ns;
-	}
+	header->first_ns = b->count ? b->ranges[VALUE_TIME].low : 0;
+	header->last_ns = b->count ? b->ranges[VALUE_TIME].high : 0;
 	memset(out, 0, BATCH_HEADER_LENGTH);
 	memcpy(out + RECORD_AT_MAGIC, RECORD_MAGIC, 8);
 	out[RECORD_AT_KIND] = RECORD_BATCH;
@@ -299,6 +531,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + BATCH_AT_STRINGS, intern_count(b->strings), 4);
 	put_le(out + BATCH_AT_IPV4, intern_count(b->ipv4), 4);
 	put_le(out + BATCH_AT_IPV6, intern_count(b->ipv6), 4);
+	put_le(out + BATCH_AT_OUTCOMES, b->late_count, 4);
 	end = put_name(out, BATCH_AT_HOST, end, header->host);
 	end = put_name(out, BATCH_AT_BACKEND, end, header->backend);
 
@@ -310,9 +543,8 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_addresses(b, &body, IPV4_ADDRESS, b->ipv4, 0, 4);
 	put_addresses(b, &body, IPV6_HIGH, b->ipv6, 0, 8);
 	put_addresses(b, &body, IPV6_LOW, b->ipv6, 8, 8);
-	assert(body.columns <= COLUMNS);
-	/* Entries that turned out not to be needed. */
-	memset(body.entry, 0, (size_t)(COLUMNS - body.columns) * COLUMN_ENTRY_LENGTH);
+	put_late(b, &body);
+	close_directory(&body);
 
 	put_reference(out, BATCH_AT_BODY, body.start, (size_t)(body.data - body.start));
 	put_le(out + BATCH_AT_BODY_LENGTH, (uint64_t)(body.data - body.start), 4);
@@ -320,7 +552,10 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + RECORD_AT_LENGTH, (uint64_t)(body.data - out), 4);
 	assert((size_t)(body.data - out) <= PAYLOAD_MAX);
 
-	b->count = 0;
+	/* Before the strings go that the known processes refer to. */
+	if (b->count)
+		memset(b->known, 0, sizeof b->known);
+	b->count = b->late_count = b->row_bytes = 0;
 	intern_clear(b->processes);
 	intern_clear(b->strings);
 	intern_clear(b->ipv4);

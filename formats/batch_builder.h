@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Collects events and encodes them as one batch record. */
+/* Collects events and late results and encodes them as one batch record. */
 #ifndef BATCH_BUILDER_H
 #define BATCH_BUILDER_H
 
 #include "batch.h"
 
-#define BATCH_EVENTS_MAX 16384
+#define BATCH_EVENTS_MAX 16384 /* also the most late results */
 
 struct batch_builder;
 
@@ -13,10 +13,23 @@ struct batch_builder;
 struct batch_builder *batch_builder_new(void);
 void batch_builder_free(struct batch_builder *builder);
 
-/* Copies the event. Returns 0, or 1: no room, encode first. */
+/*
+ * Copies the event and its process with up to ANCESTORS_MAX ancestors;
+ * event->number is not stored: it is header->sequence plus the row. Returns 0,
+ * or 1: no room, encode first. A process that alone fills a batch loses texts.
+ */
 int batch_builder_add(struct batch_builder *builder, const struct event *event);
 
+/* Replaces the result of the event of that row, below batch_builder_count(). 1: no room for it. */
+int batch_builder_set_result(
+	struct batch_builder *builder, uint32_t row, const struct result *result);
+
+/* Adds the result of an event that is in an earlier batch. Returns 0, or 1: encode first. */
+int batch_builder_add_late(struct batch_builder *builder, const struct late_result *late);
+
+/* Events, and late results, since the last encoding. */
 uint32_t batch_builder_count(const struct batch_builder *builder);
+uint32_t batch_builder_late_count(const struct batch_builder *builder);
 
 /*
  * Writes the record, at most RECORD_PAYLOAD_MAX bytes, and empties the builder.

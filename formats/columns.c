@@ -7,6 +7,7 @@
  */
 #include "columns.h"
 #include "escape.h"
+#include "result.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -14,7 +15,7 @@
 #include <time.h>
 
 #define CELL_TEXT_MAX 255 /* bytes of a text that a cell shows before escaping */
-#define CELL_SIZE (ESCAPED_MAX(CELL_TEXT_MAX) + 1)
+#define CELL_SIZE (ESCAPED_MAX(CELL_TEXT_MAX) + 5) /* and the mark of a cut */
 #define LAYOUT_MAX 32
 
 struct columns {
@@ -105,19 +106,13 @@ static void write_backend(const struct columns *c, const struct columns_row *row
 static void write_uid(const struct columns *c, const struct columns_row *row, char *out)
 {
 	(void)c;
-	write_unsigned(row->event->process.uid, out);
+	write_unsigned(row->event->process->uid, out);
 }
 
 static void write_gid(const struct columns *c, const struct columns_row *row, char *out)
 {
 	(void)c;
-	write_unsigned(row->event->process.gid, out);
-}
-
-static void write_pid(const struct columns *c, const struct columns_row *row, char *out)
-{
-	(void)c;
-	write_unsigned(row->event->process.pid, out);
+	write_unsigned(row->event->process->gid, out);
 }
 
 static void write_tid(const struct columns *c, const struct columns_row *row, char *out)
@@ -129,7 +124,138 @@ static void write_tid(const struct columns *c, const struct columns_row *row, ch
 static void write_comm(const struct columns *c, const struct columns_row *row, char *out)
 {
 	(void)c;
-	write_text(row->event->process.comm, out);
+	write_text(row->event->process->comm, out);
+}
+
+/* 0: unknown, but for the peers, which have no word for that. */
+static void write_known(const struct columns *c, uint64_t value, char *out)
+{
+	if (!value && !c->zeros)
+		strcpy(out, "-");
+	else
+		write_unsigned(value, out);
+}
+
+static void write_pid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	write_known(c, row->event->process->pid, out);
+}
+
+static void write_ppid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	write_known(c, row->event->process->ppid, out);
+}
+
+static void write_euid(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	if (row->event->process->euid == UNKNOWN_ID)
+		strcpy(out, "-");
+	else
+		write_unsigned((uint64_t)row->event->process->euid, out);
+}
+
+static void write_user(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process->user, out);
+}
+
+static void write_exe(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process->exe, out);
+}
+
+static void write_cgroup(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process->cgroup, out);
+}
+
+static void write_container(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process->container, out);
+}
+
+static void write_unit(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	write_text(row->event->process->unit, out);
+}
+
+/* Arguments with a space between; the mark of a cut is no text that could be one. */
+static void write_args(const struct columns *c, const struct columns_row *row, char *out)
+{
+	const struct process *process = row->event->process;
+	struct bytes args = process->args;
+	uint8_t text[CELL_TEXT_MAX];
+	bool cut = process->flags & PROCESS_ARGS_CUT;
+
+	(void)c;
+	if (args.length && !args.data[args.length - 1])
+		args.length--;
+	if (args.length > sizeof text) {
+		args.length = sizeof text;
+		cut = true;
+	}
+	for (size_t i = 0; i < args.length; i++)
+		text[i] = args.data[i] ? args.data[i] : ' ';
+	write_text((struct bytes){text, args.length}, out);
+	if (cut)
+		strcat(out, "\\...");
+}
+
+static void write_netns(const struct columns *c, const struct columns_row *row, char *out)
+{
+	write_known(c, row->event->net_ns, out);
+}
+
+/* The nearest first: "bash[800]<systemd[1]". */
+static void write_ancestors(const struct columns *c, const struct columns_row *row, char *out)
+{
+	const struct process *p = row->event->process->parent;
+	size_t length = 0;
+
+	(void)c;
+	if (!p)
+		strcpy(out, "-");
+	for (; p && length + ESCAPED_MAX(16) + 16 < CELL_SIZE; p = p->parent) {
+		struct bytes comm = p->comm;
+
+		comm.length = comm.length < 16 ? comm.length : 16;
+		if (length)
+			out[length++] = '<';
+		length += escape_column(comm, out + length);
+		length += (size_t)sprintf(out + length, "[%u]", p->pid);
+	}
+}
+
+static void write_result(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	result_text(&row->event->result, out);
+}
+
+static void write_returned(const struct columns *c, const struct columns_row *row, char *out)
+{
+	(void)c;
+	if (!*returned_text(row->event, out))
+		strcpy(out, "-");
+}
+
+/* Milliseconds. */
+static void write_latency(const struct columns *c, const struct columns_row *row, char *out)
+{
+	const struct result *result = &row->event->result;
+
+	(void)c;
+	if (result->outcome == OUTCOME_PENDING)
+		strcpy(out, "-");
+	else
+		snprintf(out, CELL_SIZE, "%" PRIu64 ".%03u", result->latency_us / 1000,
+			(unsigned int)(result->latency_us % 1000));
 }
 
 static void write_ip(const struct columns *c, const struct columns_row *row, char *out)
@@ -159,10 +285,7 @@ static void write_daddr(const struct columns *c, const struct columns_row *row, 
 
 static void write_lport(const struct columns *c, const struct columns_row *row, char *out)
 {
-	if (!row->event->lport && !c->zeros)
-		strcpy(out, "-");
-	else
-		write_unsigned(row->event->lport, out);
+	write_known(c, row->event->lport, out);
 }
 
 static void write_dport(const struct columns *c, const struct columns_row *row, char *out)
@@ -176,15 +299,28 @@ static const struct column_kind kinds[] = {
 	{"clock", "CLOCK", 27, write_clock},
 	{"host", "HOST", 12, write_host},
 	{"uid", "UID", 6, write_uid},
+	{"euid", "EUID", 6, write_euid},
+	{"user", "USER", 8, write_user},
 	{"gid", "GID", 6, write_gid},
 	{"pid", "PID", 7, write_pid},
 	{"tid", "TID", 7, write_tid},
+	{"ppid", "PPID", 7, write_ppid},
 	{"comm", "COMM", 15, write_comm},
+	{"exe", "EXE", 20, write_exe},
+	{"args", "ARGS", 30, write_args},
+	{"ancestors", "ANCESTORS", 30, write_ancestors},
+	{"cgroup", "CGROUP", 30, write_cgroup},
+	{"container", "CONTAINER", 12, write_container},
+	{"unit", "UNIT", 16, write_unit},
+	{"netns", "NETNS", 10, write_netns},
 	{"ip", "IP", 2, write_ip},
 	{"saddr", "SADDR", 15, write_saddr},
 	{"lport", "LPORT", 5, write_lport},
 	{"daddr", "DADDR", 15, write_daddr},
 	{"dport", "DPORT", 5, write_dport},
+	{"returned", "RETURNED", 12, write_returned},
+	{"result", "RESULT", 12, write_result},
+	{"latency", "LAT(ms)", 9, write_latency},
 	{"backend", "BACKEND", 7, write_backend},
 };
 
@@ -276,7 +412,7 @@ static int choose_names(struct columns *c, const char *names, struct error *erro
 		size_t length = strcspn(name, ",");
 
 		if (!add(c, name, length)) {
-			char known[256] = "";
+			char known[512] = "";
 
 			if (c->count == LAYOUT_MAX)
 				return error_set(error, "more than %d columns", LAYOUT_MAX);

@@ -147,8 +147,8 @@ static bool list_wants(const struct filter_list *list, uint32_t value)
 bool filter_matches(const struct filter *filter, const struct event *event)
 {
 	return (!filter->family || filter->family == event->daddr.family) &&
-	       list_wants(&filter->pids, event->process.pid) &&
-	       list_wants(&filter->uids, event->process.uid) &&
+	       list_wants(&filter->pids, event->process->pid) &&
+	       list_wants(&filter->uids, event->process->uid) &&
 	       list_wants(&filter->ports, event->dport);
 }
 

@@ -27,6 +27,7 @@
 #define RECORD_LENGTH_MAX (16u << 20) /* a reader refuses more */
 /* A writer stays below: Wireshark does not save more again. */
 #define RECORD_PAYLOAD_MAX (256u << 10)
+#define RECORD_PROCESSES_MAX 65536 /* rows of the process table of a batch */
 
 enum record_kind {
 	RECORD_TRACE = 1,   /* once, first: what was recorded, where and how */
@@ -71,7 +72,7 @@ enum {
 	BATCH_AT_LOST = 104,
 	BATCH_AT_PARTIAL = 112,
 	BATCH_AT_FILE = 120,   /* u32 */
-	BATCH_AT_EVENTS = 124, /* u32 each, rows of the five tables */
+	BATCH_AT_EVENTS = 124, /* u32 each, rows of the tables */
 	BATCH_AT_PROCESSES = 128,
 	BATCH_AT_STRINGS = 132,
 	BATCH_AT_IPV4 = 136,
@@ -83,7 +84,8 @@ enum {
 	BATCH_AT_BODY_LENGTH = 176, /* u32, when not compressed */
 	BATCH_AT_COLUMNS = 180,     /* u16, entries of the directory that the body begins with */
 	BATCH_AT_COMPRESSION = 182, /* u8, enum compression */
-	BATCH_HEADER_LENGTH = 184,
+	BATCH_AT_OUTCOMES = 184,    /* u32, rows of the table of late outcomes */
+	BATCH_HEADER_LENGTH = 192,
 };
 
 enum {
@@ -128,6 +130,7 @@ enum table_id {
 	TABLE_STRINGS = 3,
 	TABLE_IPV4 = 4,
 	TABLE_IPV6 = 5,
+	TABLE_OUTCOMES = 6,
 };
 
 enum column_id {
@@ -138,16 +141,44 @@ enum column_id {
 	EVENT_DADDR = 0x0105,   /* the same, never 0 */
 	EVENT_LPORT = 0x0106,   /* 0 unknown */
 	EVENT_DPORT = 0x0107,
-	EVENT_FLAGS = 0x0108, /* bit 0: IPv4-mapped */
+	EVENT_FLAGS = 0x0108,       /* EVENT_.. of event.h */
+	EVENT_OUTCOME = 0x0109,     /* enum outcome */
+	EVENT_ERROR = 0x010a,       /* errno of a failure, 0 unknown */
+	EVENT_LATENCY = 0x010b,     /* microseconds */
+	EVENT_RETRANSMITS = 0x010c, /* 0 unknown, else 1 + number */
+	EVENT_RETURNED = 0x010d,    /* 0 unknown, else 1 + errno */
+	EVENT_NET_NS = 0x010e,      /* inode, 0 unknown */
 	PROCESS_PID = 0x0201,
 	PROCESS_UID = 0x0202,
 	PROCESS_GID = 0x0203,
-	PROCESS_COMM = 0x0204, /* 0 unknown, else 1 + row of the strings */
+	PROCESS_COMM = 0x0204, /* texts: 0 unknown, else 1 + row of the strings */
+	PROCESS_EUID = 0x0205, /* this and the next three: 0 unknown, else 1 + id */
+	PROCESS_EGID = 0x0206,
+	PROCESS_LOGINUID = 0x0207,
+	PROCESS_AUDIT_SESSION = 0x0208,
+	PROCESS_START = 0x0209,  /* ns of CLOCK_BOOTTIME, 0 unknown */
+	PROCESS_PARENT = 0x020a, /* 0 unknown, else 1 + row of the processes */
+	PROCESS_PPID = 0x020b,
+	PROCESS_PID_INSIDE = 0x020c,
+	PROCESS_MOUNT_NS = 0x020d,
+	PROCESS_PID_NS = 0x020e,
+	PROCESS_FLAGS = 0x020f, /* PROCESS_.. of event.h */
+	PROCESS_EXE = 0x0210,
+	PROCESS_ARGS = 0x0211,
+	PROCESS_CGROUP = 0x0212,
+	PROCESS_USER = 0x0213,
+	PROCESS_CONTAINER = 0x0214,
+	PROCESS_UNIT = 0x0215,
 	STRING_END = 0x0301,   /* where string r ends in the bytes; it begins where r - 1 ends */
 	STRING_BYTES = 0x0302, /* width 1; as many as the last STRING_END */
 	IPV4_ADDRESS = 0x0401, /* as a number: 127.0.0.1 is 0x7f000001 */
 	IPV6_HIGH = 0x0501,    /* the first eight bytes as a big-endian number */
 	IPV6_LOW = 0x0502,
+	OUTCOME_EVENT = 0x0601, /* number of the event in its session */
+	OUTCOME_OUTCOME = 0x0602,
+	OUTCOME_ERROR = 0x0603,
+	OUTCOME_LATENCY = 0x0604,
+	OUTCOME_RETRANSMITS = 0x0605,
 };
 
 #endif

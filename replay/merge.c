@@ -40,6 +40,7 @@ void merge_free(struct merge *m)
 		return;
 	for (size_t i = 0; i < m->count; i++) {
 		trace_reader_free(m->sources[i].reader);
+		batch_release(&m->sources[i].batch);
 		losses_release(&m->sources[i].losses);
 	}
 	free(m->sources);

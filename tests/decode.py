@@ -20,9 +20,9 @@ MAGIC = b"\x89TCPCON\n"
 SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
 CUSTOM, CUSTOM_NOCOPY = 0x00000BAD, 0x40000BAD
 TRACE, BATCH, SUMMARY = 1, 2, 3
-HEADER = {TRACE: 112, BATCH: 184, SUMMARY: 128}
+HEADER = {TRACE: 112, BATCH: 192, SUMMARY: 128}
 WIDTHS = (0, 1, 2, 4, 8)
-MAX_ROWS = 1 << 24
+MAX_ROWS, MAX_PROCESSES = 1 << 24, 1 << 16
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
 
 # Columns: name, table, largest value that the field has room for.
@@ -35,16 +35,45 @@ COLUMNS = {
     0x0106: ("lport", "event", 0xFFFF),
     0x0107: ("dport", "event", 0xFFFF),
     0x0108: ("flags", "event", U32),
+    0x0109: ("outcome", "event", 3),
+    0x010A: ("error", "event", 0xFFFF),
+    0x010B: ("latency", "event", U64),
+    0x010C: ("retransmits", "event", U32),
+    0x010D: ("returned", "event", 0xFFFF),
+    0x010E: ("net namespace", "event", U32),
     0x0201: ("pid", "process", U32),
     0x0202: ("uid", "process", U32),
     0x0203: ("gid", "process", U32),
     0x0204: ("comm", "process", U32),
+    0x0205: ("euid", "process", 1 << 32),
+    0x0206: ("egid", "process", 1 << 32),
+    0x0207: ("loginuid", "process", 1 << 32),
+    0x0208: ("audit session", "process", 1 << 32),
+    0x0209: ("start", "process", U64),
+    0x020A: ("parent", "process", U32),
+    0x020B: ("ppid", "process", U32),
+    0x020C: ("pid inside", "process", U32),
+    0x020D: ("mount namespace", "process", U32),
+    0x020E: ("pid namespace", "process", U32),
+    0x020F: ("process flags", "process", U32),
+    0x0210: ("exe", "process", U32),
+    0x0211: ("args", "process", U32),
+    0x0212: ("cgroup", "process", U32),
+    0x0213: ("user", "process", U32),
+    0x0214: ("container", "process", U32),
+    0x0215: ("unit", "process", U32),
     0x0301: ("end", "string", U32),
     0x0302: ("bytes", None, 0xFF),
     0x0401: ("ipv4", "ipv4", U32),
     0x0501: ("high", "ipv6", U64),
     0x0502: ("low", "ipv6", U64),
+    0x0601: ("late event", "late", U64),
+    0x0602: ("late outcome", "late", 3),
+    0x0603: ("late error", "late", 0xFFFF),
+    0x0604: ("late latency", "late", U64),
+    0x0605: ("late retransmits", "late", U32),
 }
+TEXTS = ("comm", "exe", "args", "cgroup", "user", "container", "unit")
 
 
 class Damage(Exception):
@@ -162,8 +191,9 @@ class Record:
         self.counters = get("5Q", 80)
         self.file, *rows = get("6I", 120)
         self.rows = dict(zip(("event", "process", "string", "ipv4", "ipv6"), rows))
+        self.rows["late"] = get("I", 184)
         for table, n in self.rows.items():
-            if n > MAX_ROWS:
+            if n > (MAX_PROCESSES if table == "process" else MAX_ROWS):
                 raise Damage(f"{n} rows in the {table} table")
         self.host, self.backend, self.skip, self.body = (self.reference(o) for o in range(144, 176, 8))
         self.plain_length, entries, self.compression, self.zero183 = get("IHBB", 176)
@@ -217,8 +247,11 @@ class Record:
                 raise Damage(f"string {i} ends before the one before")
             end = self.value("end", i)
         for i in range(self.rows["process"]):
-            if self.value("comm", i) > self.rows["string"]:
-                raise Damage(f"process {i}: name {self.value('comm', i)} of {self.rows['string']}")
+            for name in TEXTS:
+                if self.value(name, i) > self.rows["string"]:
+                    raise Damage(f"process {i}: {name} {self.value(name, i)} of {self.rows['string']}")
+            if self.value("parent", i) > i:
+                raise Damage(f"process {i}: parent {self.value('parent', i)}")
         for i in range(self.rows["event"]):
             if self.value("process", i) >= self.rows["process"]:
                 raise Damage(f"event {i}: process {self.value('process', i)} of {self.rows['process']}")
@@ -226,27 +259,56 @@ class Record:
             if self.address(self.value("daddr", i)) is None:
                 raise Damage(f"event {i} without a destination")
 
+    def process(self, row):
+        number = lambda name: self.value(name, row) & U32
+        id_ = lambda name: (self.value(name, row) - 1) & U32 if self.value(name, row) else None
+        text = lambda name: self.string(self.value(name, row) - 1) if self.value(name, row) else b""
+        return {
+            **{name: number(name) for name in ("pid", "uid", "gid", "ppid", "pid inside", "process flags")},
+            **{name: id_(name) for name in ("euid", "egid", "loginuid", "audit session")},
+            **{name: text(name) for name in TEXTS},
+            "start": self.value("start", row),
+            "parent": self.value("parent", row),  # 0, or the row plus 1
+        }
+
     def events(self):
         self.validate()
+        self.processes = [self.process(row) for row in range(self.rows["process"])]
         for row in range(self.rows["event"]):
-            process = self.value("process", row)
-            pid, comm = self.value("pid", process), self.value("comm", process)
+            process = self.processes[self.value("process", row)]
             boot = self.first + self.value("time", row) & U64
             yield {
+                **process,
+                "number": self.sequence + row & U64,
                 "boot": boot,
                 "wall": signed(self.wall + boot - self.boot),
                 "host": self.host,
-                "uid": self.value("uid", process) & U32,
-                "gid": self.value("gid", process) & U32,
-                "pid": pid & U32,
-                "tid": self.value("thread", row) + pid & U32,
+                "tid": self.value("thread", row) + process["pid"] & U32,
+                "flags": self.value("flags", row) & U32,
+                "returned": self.value("returned", row) & 0xFFFF,
+                "netns": self.value("net namespace", row) & U32,
                 "saddr": self.address(self.value("saddr", row)),
                 "lport": self.value("lport", row) & 0xFFFF,
                 "daddr": self.address(self.value("daddr", row)),
                 "dport": self.value("dport", row) & 0xFFFF,
                 "backend": self.backend,
-                "comm": self.string(comm - 1) if comm else b"",
+                "outcome": self.value("outcome", row) & 0xFF,
+                "error": self.value("error", row) & 0xFFFF,
+                "latency": self.value("latency", row),
+                "retransmits": self.value("retransmits", row) & U32,
             }
+
+    def late(self):
+        """{number of an event: what became of it}"""
+        return {
+            self.value("late event", row): {
+                "outcome": self.value("late outcome", row) & 0xFF,
+                "error": self.value("late error", row) & 0xFFFF,
+                "latency": self.value("late latency", row),
+                "retransmits": self.value("late retransmits", row) & U32,
+            }
+            for row in range(self.rows["late"])
+        }
 
     def summary(self):
         self.own, self.first, self.last, self.count = unpack("<QqqQ", self.bytes, 40, "summary")
@@ -313,7 +375,7 @@ def row(event):
         escape(event["host"]),
         str(event["uid"]),
         str(event["gid"]),
-        str(event["pid"]),
+        str(event["pid"] or "-"),
         str(event["tid"]),
         "4" if len(event["daddr"]) == 4 else "6",
         address_text(event["saddr"]),
@@ -483,6 +545,7 @@ class Check:
         self.equal(record.skip, b"", "summary for skipping", block)
         self.equal(record.plain_length, len(record.body), "length of the body", block)
         self.equal(record.zero183, 0, "byte 183", block)
+        self.equal(unpack("<I", record.bytes, 188, "batch"), 0, "bytes 188", block)
         if self.sequence is not None:
             self.equal(record.sequence, self.sequence, "sequence", block)
         self.sequence = record.sequence + rows
@@ -536,17 +599,20 @@ class Check:
 
     def tables(self, block, record, row_of):
         rows = record.rows
-        processes = [
-            tuple(record.value(name, i) for name in ("pid", "uid", "gid", "comm")) for i in range(rows["process"])
-        ]
+        names = [name for name, table, _ in COLUMNS.values() if table == "process"]
+        processes = [tuple(record.value(name, i) for name in names) for i in range(rows["process"])]
         self.equal(len(set(processes)), len(processes), "number of different processes", block)
-        self.equal(sorted(set(row_of)), list(range(len(processes))), "processes that occur", block)
+        occur = set(row_of)
+        for i in reversed(range(len(processes))):  # a parent stands before its children
+            if i in occur and record.value("parent", i):
+                occur.add(record.value("parent", i) - 1)
+        self.equal(sorted(occur), list(range(len(processes))), "processes that occur", block)
         for i in range(rows["ipv6"]):
             high, low = record.value("high", i), record.value("low", i)
             self.expect(high or low >> 32 != 0xFFFF, f"IPv6 row {i} is an IPv4-mapped address", block)
         for i in range(rows["event"]):
             flags = record.value("flags", i)
-            self.expect(flags <= 1, f"event {i}: flags {flags:#x}", block)
+            self.expect(flags <= 7, f"event {i}: flags {flags:#x}", block)
             mapped_v6 = flags & 1 and record.value("daddr", i) > rows["ipv4"]
             self.expect(not mapped_v6, f"event {i}: mapped, but not IPv4", block)
 

@@ -11,8 +11,12 @@
 /* Only takes long: allowed, but with a table that is larger than TABLE_MAX. */
 static bool is_tedious(struct bytes record)
 {
-	for (unsigned int at = BATCH_AT_EVENTS; at <= BATCH_AT_IPV6; at += 4) {
-		uint32_t rows = record.length >= at + 4 ? get_le32(record.data + at) : 0;
+	static const unsigned int tables[] = {
+		BATCH_AT_EVENTS, BATCH_AT_STRINGS, BATCH_AT_IPV4, BATCH_AT_IPV6, BATCH_AT_OUTCOMES};
+
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
+		uint32_t rows =
+			record.length >= tables[i] + 4 ? get_le32(record.data + tables[i]) : 0;
 
 		if (rows > TABLE_MAX && rows <= RECORD_LENGTH_MAX)
 			return true;
@@ -31,7 +35,12 @@ static void read_row(const struct batch *batch, uint32_t row, struct bytes recor
 	struct event event;
 
 	batch_event(batch, row, &event);
-	assert_inside(event.process.comm, record);
+	for (const struct process *p = event.process; p; p = p->parent)
+		for (size_t i = 0; i < PROCESS_FIELDS; i++)
+			if (process_fields[i].kind == FIELD_TEXT)
+				assert_inside(*(const struct bytes *)((const char *)p +
+								      process_fields[i].at),
+					record);
 	assert(event.daddr.family == 4 || event.daddr.family == 6);
 	assert(!event.saddr.family || event.saddr.family == 4 || event.saddr.family == 6);
 	batch_wall_ns(batch, event.time_ns);
@@ -40,20 +49,30 @@ static void read_row(const struct batch *batch, uint32_t row, struct bytes recor
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct bytes record;
-	struct batch batch;
+	struct batch batch = {0};
 	struct error error;
 	int kind;
 
 	if (record_parse((struct bytes){data, size}, &record, &kind, &error))
 		return 0;
 	assert(record.data == data && record.length <= size);
-	if (is_tedious(record) || batch_parse(&batch, record, &error))
+	if (is_tedious(record))
 		return 0;
+	if (batch_parse(&batch, record, &error)) {
+		batch_release(&batch);
+		return 0;
+	}
 	assert_inside(batch.header.host, record);
 	assert_inside(batch.header.backend, record);
 	for (uint32_t row = 0; row < batch.events && row < ROWS_MAX; row++)
 		read_row(&batch, row, record);
 	for (uint32_t row = batch.events; row > ROWS_MAX && row > batch.events - ROWS_MAX; row--)
 		read_row(&batch, row - 1, record);
+	for (uint32_t row = 0; row < batch.late && row < ROWS_MAX; row++) {
+		struct late_result late;
+
+		batch_late_result(&batch, row, &late);
+	}
+	batch_release(&batch);
 	return 0;
 }

@@ -37,7 +37,7 @@ static void check_list(const struct filter *filter, const struct filter_list *li
 		for (unsigned int k = 0; k < 2; k++) {
 			struct filter only = {0};
 			struct event event = {
-				.process = {.pid = ends[k], .uid = ends[k]},
+				.process = &(struct process){.pid = ends[k], .uid = ends[k]},
 				.dport = (uint16_t)ends[k],
 			};
 

@@ -37,16 +37,16 @@ static void give(void *context, const struct event *event)
 
 	assert(m->given <= m->accepted);
 	assert(event->time_ns == a->sample.time_ns);
-	assert(event->process.pid == a->sample.pid);
-	assert(event->process.uid == a->sample.uid);
-	assert(event->process.gid == a->sample.gid);
+	assert(event->process->pid == a->sample.pid);
+	assert(event->process->uid == a->sample.uid);
+	assert(event->process->gid == a->sample.gid);
 	assert(event->tid == a->sample.tid);
 	assert(event->dport == a->sample.dport);
 	assert(event->lport == a->lport);
 	assert(event->daddr.family == a->sample.family);
 	assert(!event->saddr.family || event->saddr.family == a->sample.family);
-	assert(event->process.comm.length <= SAMPLE_COMM_SIZE);
-	assert(!memcmp(event->process.comm.data, a->sample.comm, event->process.comm.length));
+	assert(event->process->comm.length <= SAMPLE_COMM_SIZE);
+	assert(!memcmp(event->process->comm.data, a->sample.comm, event->process->comm.length));
 }
 
 static void expect_attempt(struct model *m, const uint8_t *bytes)

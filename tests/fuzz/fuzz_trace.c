@@ -26,7 +26,7 @@ static void print(struct columns *columns, const struct batch *batch, uint32_t r
 static void read_all(struct trace_reader *reader, struct columns *columns[static 2], size_t size)
 {
 	size_t calls = 0, rows = 0, lines = 0, length;
-	struct batch batch;
+	struct batch batch = {0};
 	struct error error;
 	char *text;
 	FILE *out = open_memstream(&text, &length);
@@ -41,6 +41,7 @@ static void read_all(struct trace_reader *reader, struct columns *columns[static
 			for (unsigned int i = 0; i < 2; i++)
 				print(columns[i], &batch, row, out);
 	}
+	batch_release(&batch);
 	fclose(out);
 	for (size_t i = 0; i < length; i++) {
 		lines += text[i] == '\n';

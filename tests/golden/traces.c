@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* A row leaves out what is unknown of most. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 #define TEXT(literal)                                                                              \
 	{                                                                                          \
@@ -33,12 +36,19 @@ struct row {
 	const char *daddr;
 	uint16_t dport;
 	uint32_t flags;
+	/* Left out of most. */
+	const struct process *process; /* instead of the ids and the name above */
+	uint16_t returned;
+	uint32_t net_ns;
+	struct result result;
 };
 
 /* Cumulative, as in the record; pending attempts are seen and nothing else yet. */
 struct batch_plan {
 	size_t events;
 	uint64_t pending, filtered, lost, partial;
+	const struct late_result *late;
+	size_t late_count;
 };
 
 struct plan {
@@ -132,6 +142,116 @@ static const struct row extreme_rows[] = {
 };
 static const struct batch_plan extreme_batches[] = {{COUNT(extreme_rows), 0, 0, 0, 0}};
 
+/* Everything that is recorded of a process and of how an attempt ended. */
+#define IDS_UNKNOWN                                                                                \
+	.euid = UNKNOWN_ID, .egid = UNKNOWN_ID, .loginuid = UNKNOWN_ID, .audit_session = UNKNOWN_ID
+static const struct process init = {.pid = 1,
+	.start_ns = 2000000000,
+	.comm = TEXT("systemd"),
+	.exe = TEXT("/usr/lib/systemd/systemd"),
+	IDS_UNKNOWN};
+static const struct process shell = {.pid = 800,
+	.ppid = 1,
+	.uid = 1000,
+	.gid = 1000,
+	.start_ns = UINT64_C(900000000000),
+	.comm = TEXT("bash"),
+	.exe = TEXT("/usr/bin/bash"),
+	.parent = &init,
+	IDS_UNKNOWN};
+static const struct process curl = {.pid = 1234,
+	.ppid = 800,
+	.uid = 1000,
+	.gid = 1000,
+	.euid = 1000,
+	.egid = 1000,
+	.loginuid = 1000,
+	.audit_session = 3,
+	.start_ns = UINT64_C(999999000000),
+	.mount_ns = 4026531841,
+	.pid_ns = 4026531836,
+	.comm = TEXT("curl"),
+	.exe = TEXT("/usr/bin/curl"),
+	.args = TEXT("curl\0-H\0X-Name: a b\0https://www.example.net/\0"),
+	.cgroup = TEXT("/user.slice/user-1000.slice/session-3.scope"),
+	.user = TEXT("alice"),
+	.unit = TEXT("session-3.scope"),
+	.parent = &shell};
+static const struct process sudo = {.pid = 1300,
+	.ppid = 800,
+	.uid = 1000,
+	.gid = 1000,
+	.euid = 0,
+	.egid = 1000,
+	.loginuid = 1000,
+	.audit_session = 3,
+	.comm = TEXT("sudo"),
+	.user = TEXT("alice"),
+	.parent = &shell};
+static const struct process nginx = {.pid = 2000,
+	.ppid = 1990,
+	.uid = 33,
+	.gid = 33,
+	.euid = 33,
+	.egid = 33,
+	.loginuid = UINT32_MAX,
+	.audit_session = UINT32_MAX,
+	.start_ns = UINT64_C(500000000000),
+	.pid_inside = 7,
+	.mount_ns = 4026532500,
+	.pid_ns = 4026532501,
+	.comm = TEXT("nginx"),
+	.exe = TEXT("/usr/sbin/nginx"),
+	.args = TEXT("nginx: worker process\0"),
+	.cgroup = TEXT("/system.slice/docker-"
+		       "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope"),
+	.user = TEXT("www-data"),
+	.container = TEXT("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"),
+	.unit = TEXT("docker-"
+		     "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.scope")};
+static const struct process evil = {.pid = 3000,
+	.flags = PROCESS_ARGS_CUT,
+	.comm = TEXT("new\nline"),
+	.exe = TEXT("/tmp/\x1b[31m \"}\xff"),
+	.args = TEXT("a\"}\0\0b c\n\x1b]0;x\x07"),
+	.cgroup = TEXT("/evil\n{\"pid\":1}"),
+	.container = TEXT("<script>"),
+	IDS_UNKNOWN};
+#define CALL(at, from, source_port, to, port)                                                      \
+	.ns = (at)*MS, .saddr = (from), .lport = (source_port), .daddr = (to), .dport = (port)
+static const struct row details_rows[] = {
+	{CALL(0, "192.0.2.10", 40000, "198.51.100.7", 443), .process = &curl, .tid = 1234,
+		.returned = 1, .net_ns = 4026531840, .result = {OUTCOME_ESTABLISHED, 0, 1, 12345}},
+	{CALL(1, "192.0.2.10", 40001, "198.51.100.7", 81), .process = &curl, .tid = 1240,
+		.returned = 1, .net_ns = 4026531840, .flags = EVENT_NONBLOCKING,
+		.result = {OUTCOME_FAILED, 111, 1, 999}},
+	{CALL(2, NULL, 0, "203.0.113.9", 8080), .process = &sudo, .tid = 1300, .returned = 102,
+		.result = {OUTCOME_FAILED, 101, 0, 0}},
+	{CALL(3, "192.0.2.10", 40002, "198.51.100.9", 22), .process = &nginx, .tid = 2000,
+		.returned = 1, .net_ns = 4026532502},
+	{CALL(4, "2001:db8::10", 40003, "2001:db8::7", 443), .process = &nginx, .tid = 2001,
+		.returned = 1, .net_ns = 4026532502},
+	{CALL(5, "192.0.2.10", 40004, "198.51.100.9", 25), .process = &evil, .tid = 3000,
+		.result = {OUTCOME_ABANDONED, 0, 3, 3000000}},
+	{CALL(6, "192.0.2.10", 40005, "198.51.100.9", 26), .process = &evil, .tid = 3000,
+		.result = {OUTCOME_FAILED, 0, 0, 0}},
+	{CALL(7, "192.0.2.10", 40006, "198.51.100.9", 27), .process = &evil, .tid = 3000},
+	/* Of the kernel for a process; an errno and an outcome that nobody knows. */
+	{CALL(8, "192.0.2.10", 40007, "198.51.100.7", 443), .process = &curl, .tid = 1234,
+		.flags = EVENT_SUBFLOW, .returned = 1, .result = {OUTCOME_FAILED, 60000, 1, 5}},
+	{CALL(9, "192.0.2.10", 40008, "198.51.100.7", 443), .process = &curl, .tid = 1234,
+		.result = {77, 0, 0, 5}},
+};
+static const struct late_result details_late[] = {
+	{3, {OUTCOME_FAILED, 110, 7, 130123456}}, {4, {OUTCOME_ESTABLISHED, 0, 2, 1000500}},
+	{999, {OUTCOME_FAILED, 113, 1, 3000000}}, /* of an event that is not there */
+};
+static const struct batch_plan details_batches[] = {
+	{6, 4, 0, 0, 0},
+	{4, 0, 0, 0, 0, details_late, 1},
+	{0, 0, 0, 0, 0, details_late + 1, 2},
+};
+
 static const struct batch_plan losses_batches[] = {
 	{3, 0, 1, 0, 0},
 	{2, 0, 2, 5, 1},
@@ -158,6 +278,8 @@ static const struct plan plans[] = {
 		{UINT64_C(1) << 63, 0}, extreme_rows, BATCHES(extreme_batches), true},
 	{"losses", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xe1, 1, 0, ANCHOR, plain_rows,
 		BATCHES(losses_batches), true},
+	{"details", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa4, 1, 0, ANCHOR, details_rows,
+		BATCHES(details_batches), true},
 	{"no-events", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf1, 1, 0, ANCHOR, NULL,
 		BATCHES(no_events), true},
 	{"no-batches", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf2, 1, 0, ANCHOR, NULL, NULL,
@@ -189,9 +311,14 @@ static struct address address_of(const char *text)
 static void add_row(
 	struct batch_builder *builder, const struct clock_anchor *anchor, const struct row *row)
 {
+	const struct process process = {
+		.pid = row->pid, .uid = row->uid, .gid = row->gid, .comm = row->comm, IDS_UNKNOWN};
 	struct event event = {
 		.time_ns = anchor->boot_ns + (uint64_t)row->ns,
-		.process = {row->pid, row->uid, row->gid, row->comm},
+		.process = row->process ? row->process : &process,
+		.returned = row->returned,
+		.net_ns = row->net_ns,
+		.result = row->result,
 		.tid = row->tid,
 		.flags = row->flags,
 		.saddr = address_of(row->saddr),
@@ -226,6 +353,9 @@ static int write_batches(const struct plan *plan, struct trace_writer *writer,
 		memset(header.session, plan->session, sizeof header.session);
 		for (size_t k = 0; k < batch->events; k++)
 			add_row(builder, &plan->anchor, row++);
+		for (size_t k = 0; k < batch->late_count; k++)
+			if (batch_builder_add_late(builder, &batch->late[k]))
+				abort();
 		if (trace_writer_batch(writer, builder, &header, error))
 			return -1;
 		sequence = recorded;

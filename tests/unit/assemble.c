@@ -20,10 +20,10 @@ static void give(void *context, const struct event *event)
 {
 	assert_ptr_equal(context, &given);
 	assert_true(given.count < COUNT(given.events));
-	assert_true(event->process.comm.length <= SAMPLE_COMM_SIZE);
+	assert_true(event->process->comm.length <= SAMPLE_COMM_SIZE);
 	given.events[given.count] = *event;
-	memcpy(given.comms[given.count], event->process.comm.data, event->process.comm.length);
-	given.comms[given.count][event->process.comm.length] = '\0';
+	memcpy(given.comms[given.count], event->process->comm.data, event->process->comm.length);
+	given.comms[given.count][event->process->comm.length] = '\0';
 	given.count++;
 }
 
@@ -99,10 +99,10 @@ static void complete_attempts_pass_at_once(void **state)
 	assert_int_equal(given.count, 1);
 	assert_true(assemble_deadline(a) == UINT64_MAX);
 	assert_int_equal(e->time_ns, 10000);
-	assert_int_equal(e->process.pid, 7);
+	assert_int_equal(e->process->pid, 7);
 	assert_int_equal(e->tid, 8);
-	assert_int_equal(e->process.uid, 1000);
-	assert_int_equal(e->process.gid, 100);
+	assert_int_equal(e->process->uid, 1000);
+	assert_int_equal(e->process->gid, 100);
 	assert_string_equal(given.comms[0], "curl");
 	assert_int_equal(e->flags, 0);
 	assert_int_equal(e->saddr.family, 4);

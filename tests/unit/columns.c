@@ -4,11 +4,19 @@
 
 #include <time.h>
 
+#define TEXT(literal)                                                                              \
+	{                                                                                          \
+		(const uint8_t *)(literal), sizeof(literal) - 1                                    \
+	}
+
 static struct event ipv4_event(void)
 {
+	static const struct process process = {
+		.pid = 11072, .uid = 1000, .gid = 100, .comm = TEXT("ssh")};
+
 	return (struct event){
 		.time_ns = 1,
-		.process = {.pid = 11072, .uid = 1000, .gid = 100, .comm = bytes_of("ssh")},
+		.process = &process,
 		.tid = 11073,
 		.saddr = {4, {10, 0, 0, 1}},
 		.daddr = {4, {93, 184, 216, 34}},
@@ -19,9 +27,12 @@ static struct event ipv4_event(void)
 
 static struct event ipv6_event(void)
 {
+	static const struct process process = {
+		.pid = 4194304, .uid = 4294967294, .comm = TEXT("a-name-of-15-ch")};
+
 	return (struct event){
 		.time_ns = 1,
-		.process = {.pid = 4194304, .uid = 4294967294, .comm = bytes_of("a-name-of-15-ch")},
+		.process = &process,
 		.tid = 4194304,
 		.daddr = {6, {0x20, 1, 0xd, 0xb8, 0x11, 0x11, 0x22, 0x22, 0x33, 0x33, 0x44, 0x44,
 				     0x55, 0x55, 0x66, 0x66}},
@@ -157,7 +168,7 @@ static void bad_choices_are_refused(void **state)
 		{{.names = "pids"}, "'pids' is not a column"},
 		{{.names = "PID"}, "'PID' is not a column"},
 		{{.names = "pid, ip"}, "' ip' is not a column"},
-		{{.names = "x"}, " pid tid comm "},
+		{{.names = "x"}, " pid tid ppid comm "},
 		{{.names = "ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,ip,"
 			   "ip,"
 			   "ip,ip,ip,ip,ip,ip,ip,ip,ip"},
@@ -262,8 +273,10 @@ static char *print_comm(const char *style, struct bytes comm)
 {
 	const struct columns_choice choice = {.style = style};
 	struct event event = ipv4_event();
+	struct process process = *event.process;
 
-	event.process.comm = comm;
+	process.comm = comm;
+	event.process = &process;
 	return print(&choice, false, &event, 1);
 }
 

@@ -8,7 +8,7 @@ static bool matches(
 	const struct filter *filter, uint32_t pid, uint32_t uid, uint16_t port, uint8_t family)
 {
 	struct event event = {
-		.process = {.pid = pid, .uid = uid},
+		.process = &(struct process){.pid = pid, .uid = uid},
 		.daddr = {.family = family},
 		.dport = port,
 	};

@@ -64,7 +64,7 @@ static int write_batch(
 	for (uint32_t i = 0; i < events; i++) {
 		struct event event = {
 			.time_ns = first + i,
-			.process = {.pid = i + 1, .comm = bytes_of("curl")},
+			.process = &(struct process){.pid = i + 1, .comm = bytes_of("curl")},
 			.daddr = {4, {10, 0, 0, 1}},
 			.dport = 443,
 		};
@@ -130,7 +130,7 @@ static size_t find_blocks(struct bytes file, size_t *offsets, size_t most)
 	return count;
 }
 
-struct result {
+struct reading {
 	struct trace_facts facts;
 	unsigned int batches, errors;
 	uint32_t events;
@@ -138,11 +138,11 @@ struct result {
 };
 
 /* Reads all of it. The fd is closed. */
-static struct result read_fd(int fd)
+static struct reading read_fd(int fd)
 {
-	struct result result = {.error = ""};
+	struct reading reading = {.error = ""};
 	struct trace_reader *reader;
-	struct batch batch;
+	struct batch batch = {0};
 	struct error error;
 	char name[64];
 	int n;
@@ -153,46 +153,47 @@ static struct result read_fd(int fd)
 	assert_string_equal(trace_reader_name(reader), name);
 	while ((n = trace_reader_next(reader, &batch, &error)) != 0) {
 		if (n < 0) {
-			if (!result.errors++)
-				memcpy(result.error, error.text, sizeof result.error);
+			if (!reading.errors++)
+				memcpy(reading.error, error.text, sizeof reading.error);
 			assert_memory_equal(error.text, name, strlen(name));
-			assert_true(result.errors < 20);
+			assert_true(reading.errors < 20);
 			continue;
 		}
-		result.batches++;
-		result.events += batch.events;
+		reading.batches++;
+		reading.events += batch.events;
 	}
-	result.facts = trace_reader_facts(reader);
+	reading.facts = trace_reader_facts(reader);
 	trace_reader_free(reader);
+	batch_release(&batch);
 	close(fd);
-	return result;
+	return reading;
 }
 
-static struct result read_bytes(const void *data, size_t length)
+static struct reading read_bytes(const void *data, size_t length)
 {
 	return read_fd(memory_file(data, length));
 }
 
 static void what_is_written_is_read(void **state)
 {
-	struct result result = read_fd(small_trace());
+	struct reading reading = read_fd(small_trace());
 
 	(void)state;
-	assert_int_equal(result.errors, 0);
-	assert_int_equal(result.batches, 3);
-	assert_int_equal(result.events, 3);
-	assert_true(result.facts.is_pcapng);
-	assert_true(result.facts.has_records);
-	assert_true(result.facts.closed);
-	assert_int_equal(result.facts.batches, 3);
-	assert_int_equal(result.facts.events, 3);
+	assert_int_equal(reading.errors, 0);
+	assert_int_equal(reading.batches, 3);
+	assert_int_equal(reading.events, 3);
+	assert_true(reading.facts.is_pcapng);
+	assert_true(reading.facts.has_records);
+	assert_true(reading.facts.closed);
+	assert_int_equal(reading.facts.batches, 3);
+	assert_int_equal(reading.facts.events, 3);
 }
 
 static void the_events_are_those_written(void **state)
 {
 	int fd = small_trace();
 	struct trace_reader *reader;
-	struct batch batch;
+	struct batch batch = {0};
 	struct event event;
 	struct error error;
 	char name[64];
@@ -208,12 +209,13 @@ static void the_events_are_those_written(void **state)
 	assert_int_equal(batch.header.sequence, 4000);
 	batch_event(&batch, 1, &event);
 	assert_int_equal(event.time_ns, 4001);
-	assert_int_equal(event.process.pid, 2);
+	assert_int_equal(event.process->pid, 2);
 	assert_int_equal(event.dport, 443);
-	assert_true(bytes_equal(event.process.comm, bytes_of("curl")));
+	assert_true(bytes_equal(event.process->comm, bytes_of("curl")));
 	assert_true(bytes_equal(batch.header.host, bytes_of("host")));
 	assert_int_equal(trace_reader_next(reader, &batch, &error), 0);
 	assert_int_equal(trace_reader_next(reader, &batch, &error), 0);
+	batch_release(&batch);
 	trace_reader_free(reader);
 	close(fd);
 }
@@ -328,7 +330,7 @@ static void a_trace_without_events_has_no_times(void **state)
 	struct trace_writer *writer = start(fd, 1);
 	struct bytes file;
 	size_t at[8], count;
-	struct result result;
+	struct reading reading;
 
 	(void)state;
 	finish(writer);
@@ -339,26 +341,26 @@ static void a_trace_without_events_has_no_times(void **state)
 	assert_int_equal(get_le64(file.data + at[4] + 12 + 56), 0);
 	assert_int_equal(get_le64(file.data + at[4] + 12 + 120), 0); /* absent */
 	free((void *)file.data);
-	result = read_fd(fd);
-	assert_true(result.facts.closed);
-	assert_int_equal(result.batches, 0);
-	assert_int_equal(result.errors, 0);
+	reading = read_fd(fd);
+	assert_true(reading.facts.closed);
+	assert_int_equal(reading.batches, 0);
+	assert_int_equal(reading.errors, 0);
 }
 
 static void without_summary_a_trace_is_open(void **state)
 {
 	int fd = new_file();
 	struct trace_writer *writer = start(fd, 1);
-	struct result result;
+	struct reading reading;
 
 	(void)state;
 	must_write_batch(writer, 2, 0);
 	trace_writer_free(writer);
-	result = read_fd(fd);
-	assert_false(result.facts.closed);
-	assert_true(result.facts.has_records);
-	assert_int_equal(result.events, 2);
-	assert_int_equal(result.errors, 0);
+	reading = read_fd(fd);
+	assert_false(reading.facts.closed);
+	assert_true(reading.facts.has_records);
+	assert_int_equal(reading.events, 2);
+	assert_int_equal(reading.errors, 0);
 }
 
 static void a_changed_summary_proves_nothing(void **state)
@@ -371,13 +373,13 @@ static void a_changed_summary_proves_nothing(void **state)
 	find_blocks(file, at, COUNT(at));
 	for (size_t i = at[7] + 12; i < at[7] + 12 + 128 + 24; i++)
 		for (unsigned int bit = 0; bit < 8; bit += 7) {
-			struct result result;
+			struct reading reading;
 
 			((uint8_t *)file.data)[i] ^= (uint8_t)(1u << bit);
-			result = read_bytes(file.data, file.length);
-			if (result.facts.closed)
+			reading = read_bytes(file.data, file.length);
+			if (reading.facts.closed)
 				fail_msg("byte %zu of the summary may change", i - at[7] - 12);
-			assert_int_equal(result.events, 3);
+			assert_int_equal(reading.events, 3);
 			((uint8_t *)file.data)[i] ^= (uint8_t)(1u << bit);
 		}
 	free((void *)file.data);
@@ -401,15 +403,15 @@ static void what_follows_the_summary_opens_the_trace_again(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(tails); i++) {
 		uint8_t *longer = malloc(file.length + lengths[i]);
-		struct result result;
+		struct reading reading;
 
 		memcpy(longer, file.data, file.length);
 		memcpy(longer + file.length, tails[i], lengths[i]);
-		result = read_bytes(longer, file.length + lengths[i]);
+		reading = read_bytes(longer, file.length + lengths[i]);
 		free(longer);
-		assert_int_equal(result.events, 3);
-		assert_int_equal(result.errors, i >= 2);
-		if (result.facts.closed)
+		assert_int_equal(reading.events, 3);
+		assert_int_equal(reading.errors, i >= 2);
+		if (reading.facts.closed)
 			fail_msg("closed in spite of tail %zu", i);
 	}
 	free((void *)file.data);
@@ -421,15 +423,15 @@ static void a_moved_summary_proves_nothing(void **state)
 	int fd = small_trace();
 	struct bytes file = content(fd);
 	uint8_t *two = malloc(2 * file.length);
-	struct result result;
+	struct reading reading;
 
 	(void)state;
 	memcpy(two, file.data, file.length);
 	memcpy(two + file.length, file.data, file.length);
-	result = read_bytes(two, 2 * file.length);
-	assert_int_equal(result.events, 6);
-	assert_int_equal(result.errors, 0);
-	assert_false(result.facts.closed);
+	reading = read_bytes(two, 2 * file.length);
+	assert_int_equal(reading.events, 6);
+	assert_int_equal(reading.errors, 0);
+	assert_false(reading.facts.closed);
 	free(two);
 	free((void *)file.data);
 	close(fd);
@@ -442,7 +444,7 @@ static void a_section_may_be_big_endian(void **state)
 	struct bytes file = content(fd);
 	uint8_t *p = (uint8_t *)file.data;
 	size_t at[8], count = find_blocks(file, at, COUNT(at));
-	struct result result;
+	struct reading reading;
 
 	(void)state;
 	for (size_t i = 0; i < count; i++) {
@@ -452,10 +454,10 @@ static void a_section_may_be_big_endian(void **state)
 		for (size_t k = 0; k < COUNT(words); k++)
 			put_le(p + words[k], get_be(p + words[k], 4), 4);
 	}
-	result = read_bytes(p, file.length);
-	assert_int_equal(result.errors, 0);
-	assert_int_equal(result.events, 3);
-	assert_true(result.facts.closed);
+	reading = read_bytes(p, file.length);
+	assert_int_equal(reading.errors, 0);
+	assert_int_equal(reading.events, 3);
+	assert_true(reading.facts.closed);
 	free(p);
 	close(fd);
 }
@@ -487,18 +489,18 @@ static void other_records_are_skipped_or_told(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		uint8_t *byte = p + at[3] + 12 + cases[i].offset, saved = *byte;
 		bool reads = cases[i].offset == 10 || cases[i].offset == 183;
-		struct result result;
+		struct reading reading;
 
 		*byte = cases[i].value;
-		result = read_bytes(p, file.length);
+		reading = read_bytes(p, file.length);
 		*byte = saved;
-		assert_int_equal(result.errors, cases[i].message ? 1 : 0);
-		assert_int_equal(result.batches, reads ? 3 : 2);
-		assert_int_equal(result.events, reads ? 3 : 2); /* those behind it are read */
-		assert_true(result.facts.closed);
+		assert_int_equal(reading.errors, cases[i].message ? 1 : 0);
+		assert_int_equal(reading.batches, reads ? 3 : 2);
+		assert_int_equal(reading.events, reads ? 3 : 2); /* those behind it are read */
+		assert_true(reading.facts.closed);
 		if (cases[i].message) {
-			assert_contains(result.error, cases[i].message);
-			assert_contains(result.error, where);
+			assert_contains(reading.error, cases[i].message);
+			assert_contains(reading.error, where);
 		}
 	}
 	/* Any enterprise number is accepted. */
@@ -518,7 +520,7 @@ static void small_custom_blocks_are_skipped(void **state)
 	/* 0 to 8 bytes of body, in front of everything but the section header. */
 	for (uint32_t body = 0; body <= 16; body += 4) {
 		uint32_t head = get_le32(file.data + 4), length = 12 + body;
-		struct result result;
+		struct reading reading;
 
 		memcpy(longer, file.data, head);
 		memset(longer + head, 0x89, length);
@@ -528,9 +530,9 @@ static void small_custom_blocks_are_skipped(void **state)
 		if (body == 12) /* the magic and no more */
 			memcpy(longer + head + 12, RECORD_MAGIC, 8);
 		memcpy(longer + head + length, file.data + head, file.length - head);
-		result = read_bytes(longer, file.length + length);
-		assert_int_equal(result.events, 3);
-		assert_int_equal(result.errors, body == 12);
+		reading = read_bytes(longer, file.length + length);
+		assert_int_equal(reading.events, 3);
+		assert_int_equal(reading.errors, body == 12);
 	}
 	free(longer);
 	free((void *)file.data);
@@ -542,16 +544,16 @@ static void foreign_files_are_told(void **state)
 {
 	int fd = small_trace();
 	struct bytes file = content(fd);
-	struct result result = read_bytes(file.data, get_le32(file.data + 4));
+	struct reading reading = read_bytes(file.data, get_le32(file.data + 4));
 
 	(void)state;
-	assert_true(result.facts.is_pcapng);
-	assert_false(result.facts.has_records);
-	assert_int_equal(result.errors, 0);
-	result = read_bytes("hello", 5);
-	assert_false(result.facts.is_pcapng);
-	assert_int_equal(result.errors, 1);
-	assert_contains(result.error, "not a pcapng file");
+	assert_true(reading.facts.is_pcapng);
+	assert_false(reading.facts.has_records);
+	assert_int_equal(reading.errors, 0);
+	reading = read_bytes("hello", 5);
+	assert_false(reading.facts.is_pcapng);
+	assert_int_equal(reading.errors, 1);
+	assert_contains(reading.error, "not a pcapng file");
 	free((void *)file.data);
 	close(fd);
 }
@@ -574,7 +576,7 @@ static void a_dash_is_standard_input(void **state)
 {
 	int fd = small_trace(), saved = dup(STDIN_FILENO);
 	struct trace_reader *reader;
-	struct batch batch;
+	struct batch batch = {0};
 	struct error error;
 
 	(void)state;
@@ -583,6 +585,7 @@ static void a_dash_is_standard_input(void **state)
 	reader = trace_reader_open("-", &error);
 	assert_int_equal(trace_reader_next(reader, &batch, &error), 1);
 	assert_string_equal(trace_reader_name(reader), "standard input");
+	batch_release(&batch);
 	trace_reader_free(reader);
 	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0); /* not closed */
 	assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
@@ -629,7 +632,7 @@ static void a_block_that_does_not_fit_is_backed_out(void **state)
 	int fd = mkstemp(name);
 	struct trace_writer *writer;
 	struct rlimit old, limit;
-	struct result result;
+	struct reading reading;
 	struct error error;
 	struct stat status;
 	uint64_t whole;
@@ -654,11 +657,11 @@ static void a_block_that_does_not_fit_is_backed_out(void **state)
 	}
 	must_write_batch(writer, 4, 3);
 	finish(writer);
-	result = read_fd(fd);
-	assert_int_equal(result.errors, 0);
-	assert_int_equal(result.batches, 2);
-	assert_int_equal(result.events, 7);
-	assert_true(result.facts.closed);
+	reading = read_fd(fd);
+	assert_int_equal(reading.errors, 0);
+	assert_int_equal(reading.batches, 2);
+	assert_int_equal(reading.events, 7);
+	assert_true(reading.facts.closed);
 }
 
 static void a_trace_record_stays_below_the_limit(void **state)
