@@ -91,7 +91,6 @@ static int parse_block(
 	struct bytes payload, record;
 	int kind;
 
-	r->facts.closed = false;
 	if ((block->type != BLOCK_CUSTOM && block->type != BLOCK_CUSTOM_NO_COPY) ||
 		!bytes_slice(block->body, 4, block->body.length - 4, &payload) ||
 		payload.length < 8 || memcmp(payload.data, RECORD_MAGIC, 8))
@@ -115,7 +114,10 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 	struct block block;
 	int n;
 
-	while ((n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, error)) > 0) {
+	while ((n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, error)) != 0) {
+		r->facts.closed = false; /* until a summary is the last thing in the file */
+		if (n < 0)
+			break;
 		n = parse_block(r, &block, batch, error);
 		if (n > 0)
 			return 1;
