@@ -100,8 +100,7 @@ int options_parse(
 			return error_set(error, "option '%s' needs an argument", argv[optind - 1]);
 		/* Known, and yet refused: getopt_long() leaves it in optopt. */
 		if (!row && find(table, rows, optopt))
-			return error_set(
-				error, "option '%s' takes no argument", argv[optind - 1]);
+			return error_set(error, "option '%s' takes no argument", argv[optind - 1]);
 		if (!row && optopt)
 			return error_set(error, "unknown option '-%c'; -h shows all", optopt);
 		if (!row)
