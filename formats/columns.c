@@ -354,14 +354,26 @@ void columns_header(struct columns *c, FILE *out)
 	putc('\n', out);
 }
 
-/* To at most length bytes, and not inside a character: its rest could take the next one in. */
+/* Bytes of the escape (as escape_column() makes them) or the UTF-8 character at p. */
+static size_t unit_length(const char *p)
+{
+	size_t n = 1;
+
+	if (*p == '\\')
+		return p[1] == 'x' ? 4 : 2;
+	while (((uint8_t)p[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* To at most length bytes. Half an escape or character could take in what follows it. */
 static void cut(char *text, size_t length)
 {
-	if (strlen(text) <= length)
-		return;
-	while (length && ((uint8_t)text[length] & 0xc0) == 0x80)
-		length--;
-	text[length] = '\0';
+	size_t end = 0;
+
+	while (text[end] && end + unit_length(text + end) <= length)
+		end += unit_length(text + end);
+	text[end] = '\0';
 }
 
 void columns_print(struct columns *c, const struct columns_row *row, FILE *out)
