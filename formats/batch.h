@@ -31,7 +31,9 @@ struct column {
 
 static inline uint64_t column_get(const struct column *column, uint32_t row)
 {
-	return column->base + get_le(column->data + (size_t)row * column->width, column->width);
+	return column->width ? column->base + get_le(column->data + (size_t)row * column->width,
+						      column->width)
+			     : column->base; /* data may be NULL */
 }
 
 struct batch {
