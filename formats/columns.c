@@ -16,6 +16,8 @@
 #define CELL_TEXT_MAX 255 /* bytes of a text that a cell shows before escaping */
 #define CELL_SIZE (ESCAPED_MAX(CELL_TEXT_MAX) + 1)
 #define LAYOUT_MAX 32
+#define CLOCK_WIDTH 27        /* with Z */
+#define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm */
 
 struct columns {
 	struct cell_layout {
@@ -173,7 +175,7 @@ static void write_dport(const struct columns *c, const struct columns_row *row, 
 
 static const struct column_kind kinds[] = {
 	{"time", "TIME(s)", 9, write_time},
-	{"clock", "CLOCK", 27, write_clock},
+	{"clock", "CLOCK", CLOCK_WIDTH, write_clock},
 	{"host", "HOST", 12, write_host},
 	{"uid", "UID", 6, write_uid},
 	{"gid", "GID", 6, write_gid},
@@ -201,6 +203,17 @@ static const struct style {
 	{"libbpf", true, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
 };
 
+/* A zone may have left UTC at any time: asks for each month that a trace can speak of. */
+static bool zone_is_utc(void)
+{
+	struct tm tm;
+
+	for (time_t t = INT64_MIN / 1000000000; t < INT64_MAX / 1000000000; t += 30 * 24 * 3600)
+		if (!localtime_r(&t, &tm) || tm.tm_gmtoff)
+			return false;
+	return true;
+}
+
 static const struct column_kind *find_kind(const char *name, size_t length)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -220,6 +233,8 @@ static struct cell_layout *add(struct columns *c, const char *name, size_t lengt
 	cell->kind = kind;
 	cell->header = kind->header;
 	cell->width = kind->width;
+	if (kind->write == write_clock && !zone_is_utc())
+		cell->width = CLOCK_OFFSET_WIDTH;
 	cell->separator = c->count > 1 ? " " : "";
 	return cell;
 }
@@ -325,6 +340,7 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 		return NULL;
 	}
 	c->row_end = "";
+	tzset();
 	if (choice->style)
 		status = choose_style(c, choice, error);
 	else if (choice->names)
@@ -337,7 +353,6 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	}
 	if (!choice->style)
 		c->cells[c->count - 1].width = 0; /* no blanks at the end of a line */
-	tzset();
 	return c;
 }
 
