@@ -356,6 +356,14 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	return c;
 }
 
+int columns_check(const struct columns_choice *choice, struct error *error)
+{
+	struct columns *c = columns_new(choice, error);
+
+	columns_free(c);
+	return c ? 0 : -1;
+}
+
 void columns_free(struct columns *c)
 {
 	free(c);

@@ -24,6 +24,9 @@ struct columns_choice {
 
 struct columns;
 
+/* Returns 0, or -1: no columns_new() with this choice, see error. */
+int columns_check(const struct columns_choice *choice, struct error *error);
+
 /* NULL: see error (an unknown style or column, a choice that the style cannot show). */
 struct columns *columns_new(const struct columns_choice *choice, struct error *error);
 void columns_free(struct columns *columns);
