@@ -96,6 +96,12 @@ static int parse_block(
 		payload.length < 8 || memcmp(payload.data, RECORD_MAGIC, 8))
 		return 0;
 	r->facts.has_records = true;
+	if (payload.length >= RECORD_COMMON_LENGTH &&
+		payload.data[RECORD_AT_MAJOR] != RECORD_MAJOR) {
+		if (r->facts.other_version)
+			return 0;
+		r->facts.other_version = true;
+	}
 	if (record_parse(payload, &record, &kind, error))
 		return -1;
 	if (kind == RECORD_SUMMARY)

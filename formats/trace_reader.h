@@ -23,11 +23,18 @@ const char *trace_reader_name(const struct trace_reader *reader);
 /* What was found up to now. */
 struct trace_facts {
 	bool is_pcapng;
-	bool has_records; /* at least one record of ours: not a foreign file */
-	bool closed;      /* a valid summary stands at the end */
+	bool has_records;   /* at least one record of ours: not a foreign file */
+	bool other_version; /* at least one of another major version, which was told once */
+	bool closed;        /* a valid summary stands at the end */
 	uint64_t events, batches;
 };
 
 struct trace_facts trace_reader_facts(const struct trace_reader *reader);
+
+/* False for a file of which this version cannot read anything. */
+static inline bool trace_is_readable(const struct trace_facts *facts)
+{
+	return facts->is_pcapng && (facts->batches || !facts->other_version);
+}
 
 #endif

@@ -24,7 +24,7 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 {
 	const struct read_options *options = context;
 
-	if (!facts.is_pcapng)
+	if (!trace_is_readable(&facts))
 		return;
 	if (!facts.has_records && !options->quiet)
 		fprintf(stderr, PROGRAM ": %s: no records of tcpconnect-rec in it\n", name);

@@ -77,8 +77,10 @@ static void set_time(struct source *s)
 
 static void end(struct merge *m, struct source *s)
 {
+	struct trace_facts facts = trace_reader_facts(s->reader);
+
 	s->ended = true;
-	s->unreadable = !trace_reader_facts(s->reader).is_pcapng;
+	s->unreadable = !trace_is_readable(&facts);
 	if (losses_report(&s->losses, trace_reader_name(s->reader), m->report, m->context))
 		m->incomplete = true;
 }

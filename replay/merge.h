@@ -27,7 +27,7 @@ int merge_next(struct merge *merge, struct columns_row *row);
 /* True when something was reported, or a file holds losses. */
 bool merge_incomplete(const struct merge *merge);
 
-/* How many files are no trace at all (empty, text, pcap ..). */
+/* How many files are no trace that can be read (empty, text, pcap, another version ..). */
 size_t merge_unreadable(const struct merge *merge);
 
 /* Calls visit for each file that was opened. Valid after the end. */
