@@ -313,6 +313,7 @@ static void choose_usual(struct columns *c, const struct columns_choice *choice)
 		bool wanted;
 		const char *name;
 	} usual[] = {
+		{choice->host, "host"},
 		{choice->time, "time"},
 		{choice->clock, "clock"},
 		{choice->uid, "uid"},

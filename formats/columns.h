@@ -19,6 +19,7 @@ struct columns_row {
 struct columns_choice {
 	const char *style; /* "bcc", "bcc2019", "libbpf"; NULL: ours */
 	const char *names; /* -o: column names with commas between; NULL: the usual ones */
+	bool host;         /* first of the usual ones */
 	bool time, clock, uid, lport;
 };
 

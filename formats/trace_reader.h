@@ -18,6 +18,15 @@ void trace_reader_free(struct trace_reader *reader);
  */
 int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct error *error);
 
+/*
+ * To be called before the first batch: looks ahead through the headers of all
+ * batches, and goes back to the start. Calls visit with the host of each one that
+ * has events, until it returns false. Returns 0, or -1: it cannot go back, as with
+ * a pipe; then nothing was read.
+ */
+int trace_reader_visit_hosts(struct trace_reader *reader,
+	bool (*visit)(void *context, struct bytes host), void *context);
+
 const char *trace_reader_name(const struct trace_reader *reader);
 
 /* What was found up to now. */

@@ -21,6 +21,12 @@ void merge_free(struct merge *merge);
 /* Opens name, which must outlive the merge. -1: it cannot be opened. */
 int merge_add(struct merge *merge, const char *name, struct error *error);
 
+/*
+ * To be called before the first event: whether the events are of more than one
+ * host. Files are looked through; of a pipe only the first event is known.
+ */
+bool merge_has_several_hosts(struct merge *merge);
+
 /* The next event. The row is borrowed until the next call. Returns 1, or 0: the end. */
 int merge_next(struct merge *merge, struct columns_row *row);
 
