@@ -68,6 +68,9 @@ static int print_matches(
 	columns_free(columns);
 	if (fflush(stdout) || ferror(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
+	/* What is said of a file is said of all of it. */
+	while (options->verbose && merge_next(merge, &row))
+		continue;
 	return 0;
 }
 
