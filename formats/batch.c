@@ -177,6 +177,8 @@ static struct bytes batch_string(const struct batch *batch, uint64_t number)
 		return (struct bytes){NULL, 0};
 	begin = number > 1 ? column_get(&batch->string_end, (uint32_t)number - 2) : 0;
 	end = column_get(&batch->string_end, (uint32_t)number - 1);
+	if (begin == end) /* there may be no bytes at all */
+		return (struct bytes){NULL, 0};
 	return (struct bytes){batch->string_bytes.data + begin, (size_t)(end - begin)};
 }
 
