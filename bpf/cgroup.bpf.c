@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Backend "cgroup": for kernels that refuse tracing programs. Uses stable
- * context fields only, no CO-RE. connect4 and connect6 run first, in the
- * caller's context, and know who and where to; sockops runs when the SYN is
- * about to be sent and knows the source. Each attempt is sent at connect, so
- * that one which fails before its SYN is recorded too; sockops sends the rest.
+ * Backend "cgroup": for kernels that refuse tracing programs or have no BTF.
+ * Its four cgroup programs use stable context fields only, no CO-RE:
  *
- * Ring order: both run in the same thread, so the source comes behind its
- * attempt.
+ *	connect4, connect6  in the caller's context: who and where to; the sample is sent
+ *	source_known        sockops, when the SYN is about to be sent: the source is sent
+ *	released            the program closes the socket: an attempt that is open was abandoned,
+ *	                    or has failed before its SYN
+ *	state_changed       the tracepoint, with BTF: more of the caller, then the outcome with the
+ *	                    errno of a failure
+ *
+ * Where the tracepoint cannot be attached, source_known asks for the changes of
+ * state: a failure then has no reason. All of them run with the socket locked
+ * or in the one thread that connects, so the samples of an attempt are in order.
  */
 #include "common.h"
+#include <bpf/bpf_tracing.h>
 
 /* The verifier wants context fields read at fixed offsets: keeps clang from sharing the pointer. */
 #define FIELD(field) (*(volatile const __typeof__(field) *)&(field))
 
-/* What sockops must know of the attempt under way on a socket. */
+/* The attempt under way on a socket. */
 struct attempt_state {
-	__u32 ordinal; /* attempts so far */
-	__u8 open;     /* an attempt was sent and waits for its source */
-	__u8 family;   /* of that attempt */
-	__u8 reserved[2];
+	__u64 id; /* 0: none, or it has ended */
+	__u64 start_ns;
+	/* What the tracepoint finds out for the source. */
+	__u64 process_start_ns, exec_id;
+	__u32 net_ns;
+	__u8 family;
+	__u8 sent;   /* its SYN was about to be sent */
+	__u8 closed; /* by the program */
+	__u8 reserved;
 };
 
 struct {
@@ -29,42 +40,66 @@ struct {
 	__type(value, struct attempt_state);
 } attempts SEC(".maps");
 
+/* A failure whose reason is not known. */
+static __always_inline void attempt_failed(
+	struct capture_counters *count, struct attempt_state *state)
+{
+	struct sample_end end = {.result = RESULT_FAILED};
+
+	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
+	outcome_submit(count, state->id, &end);
+	state->id = 0;
+}
+
 /* address: 4 or 16 bytes in network byte order, in four words. */
 static __always_inline void connect_called(
 	struct bpf_sock_addr *ctx, __u8 family, const __u32 address[4], __u32 flags)
 {
 	struct capture_counters *count = this_cpu_counters();
+	__u16 dport = bpf_ntohs((__u16)ctx->user_port);
 	struct bpf_sock *sk = ctx->sk;
 	struct attempt_state *state;
 	struct sample_attempt *s;
+	__u64 now;
+	int wanted;
 
 	if (!count || !sk || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return;
-	state = bpf_sk_storage_get(&attempts, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (state)
-		state->open = 0;
-	s = attempt_begin(count, family, bpf_ntohs((__u16)ctx->user_port));
-	if (!s)
+	wanted = attempt_wanted(count, family, dport);
+	state = bpf_sk_storage_get(&attempts, sk, 0, wanted ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	/* Another attempt on the same socket: the one before has failed at once. */
+	if (state && state->id)
+		attempt_failed(count, state);
+	if (!wanted)
 		return;
-	s->socket = bpf_get_socket_cookie(ctx);
-	copy_address(s->daddr, address);
-	if (state) {
-		s->ordinal = ++state->ordinal;
-		state->family = family;
-		state->open = 1;
-	} else {
-		flags |= SAMPLE_COMPLETE;
+	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	if (!s) {
+		count->lost++;
+		return;
 	}
+	now = bpf_ktime_get_boot_ns();
+	sample_begin(s, new_id(count), now, family, dport);
+	copy_address(s->daddr, address);
 	s->flags = flags;
-	attempt_submit(count, s);
+	if (state) {
+		*state = (struct attempt_state){.id = s->id, .start_ns = now, .family = family};
+		s->flags |= SAMPLE_UNDECIDED;
+	} else { /* no memory: neither source nor outcome will be known */
+		s->flags |= SAMPLE_COMPLETE;
+		count->partial++;
+	}
+	count->submitted++;
+	sample_submit(s);
 }
 
+/* An address of another family than the socket's is refused behind us: it names no destination. */
 SEC("cgroup/connect4")
 int connect4(struct bpf_sock_addr *ctx)
 {
 	__u32 address[4] = {ctx->user_ip4, 0, 0, 0};
 
-	connect_called(ctx, 4, address, 0);
+	if (ctx->user_family == AF_INET)
+		connect_called(ctx, 4, address, 0);
 	return 1;
 }
 
@@ -73,6 +108,8 @@ int connect6(struct bpf_sock_addr *ctx)
 {
 	__u32 address[4] = {ctx->user_ip6[0], ctx->user_ip6[1], ctx->user_ip6[2], ctx->user_ip6[3]};
 
+	if (ctx->user_family != AF_INET6)
+		return 1;
 	if (is_mapped(address)) {
 		__u32 mapped[4] = {address[3], 0, 0, 0};
 
@@ -83,35 +120,22 @@ int connect6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-SEC("sockops")
-int source_known(struct bpf_sock_ops *ctx)
+static __always_inline void send_source(
+	struct bpf_sock_ops *ctx, struct capture_counters *count, struct attempt_state *state)
 {
-	struct capture_counters *count;
-	struct attempt_state *state;
-	struct sample_source *s;
-	struct bpf_sock *sk;
+	struct sample_source *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB)
-		return 1;
-	sk = ctx->sk;
-	if (!sk)
-		return 1;
-	state = bpf_sk_storage_get(&attempts, sk, 0, 0);
-	if (!state || !state->open)
-		return 1;
-	state->open = 0;
-	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {
-		count = this_cpu_counters();
-		if (count)
-			count->partial++;
-		return 1;
+		count->partial++;
+		return;
 	}
 	__builtin_memset(s, 0, sizeof *s);
 	s->kind = SAMPLE_SOURCE;
-	s->ordinal = state->ordinal;
-	s->socket = bpf_get_socket_cookie(ctx);
+	s->id = state->id;
 	s->lport = (__u16)ctx->local_port;
+	s->start_ns = state->process_start_ns;
+	s->exec_id = state->exec_id;
+	s->net_ns = state->net_ns;
 	if (state->family == 4) {
 		*(__u32 *)s->saddr = FIELD(ctx->local_ip4);
 		*(__u32 *)s->daddr = FIELD(ctx->remote_ip4);
@@ -124,8 +148,113 @@ int source_known(struct bpf_sock_ops *ctx)
 		copy_address(s->saddr, local);
 		copy_address(s->daddr, remote);
 	}
-	bpf_ringbuf_submit(s, wakeup_flags());
+	sample_submit(s);
+}
+
+/* Without the tracepoint: no errno, but the rest. */
+static __always_inline void state_callback(
+	struct bpf_sock_ops *ctx, struct capture_counters *count, struct attempt_state *state)
+{
+	struct sample_end end = {.result = RESULT_FAILED};
+	__u32 state_now = ctx->args[1];
+
+	if (state_now == TCP_SYN_SENT || state_now == TCP_SYN_RECV)
+		return;
+	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
+	end.retransmits = ctx->total_retrans + 1;
+	if (state_now == TCP_ESTABLISHED)
+		end.result = RESULT_ESTABLISHED;
+	else if (state->closed)
+		end.result = RESULT_ABANDONED;
+	outcome_submit(count, state->id, &end);
+	state->id = 0;
+}
+
+SEC("sockops")
+int source_known(struct bpf_sock_ops *ctx)
+{
+	struct capture_counters *count;
+	struct attempt_state *state;
+	struct bpf_sock *sk;
+
+	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_STATE_CB)
+		return 1;
+	sk = ctx->sk;
+	if (!sk)
+		return 1;
+	state = bpf_sk_storage_get(&attempts, sk, 0, 0);
+	count = this_cpu_counters();
+	if (!state || !state->id || !count)
+		return 1;
+	if (ctx->op == BPF_SOCK_OPS_STATE_CB) {
+		if (!settings.outcome_hook)
+			state_callback(ctx, count, state);
+		return 1;
+	}
+	state->sent = 1;
+	send_source(ctx, count, state);
+	if (!settings.outcome_hook)
+		bpf_sock_ops_cb_flags_set(
+			ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	return 1;
+}
+
+/* Before the kernel closes it, and so before its last change of state. */
+SEC("cgroup/sock_release")
+int released(struct bpf_sock *ctx)
+{
+	struct capture_counters *count;
+	struct attempt_state *state;
+
+	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
+		return 1;
+	state = bpf_sk_storage_get(&attempts, ctx, 0, 0);
+	count = this_cpu_counters();
+	if (!state || !state->id || !count)
+		return 1;
+	state->closed = 1;
+	/* SYN_SENT without a SYN: TCP_FASTOPEN_CONNECT waits for the first write. */
+	if (!state->sent && ctx->state != TCP_SYN_SENT)
+		attempt_failed(count, state);
+	return 1;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
+{
+	struct sample_end end = {.result = RESULT_ABANDONED};
+	struct capture_counters *count;
+	struct attempt_state *state;
+	struct tcp_sock *tcp;
+
+	if (newstate != TCP_SYN_SENT && ((oldstate != TCP_SYN_SENT && oldstate != TCP_SYN_RECV) ||
+						newstate == TCP_SYN_RECV))
+		return 0;
+	state = bpf_sk_storage_get(&attempts, sk, 0, 0);
+	count = this_cpu_counters();
+	if (!state || !state->id || !count)
+		return 0;
+	if (newstate == TCP_SYN_SENT) {
+		task_identity(&state->process_start_ns, &state->exec_id);
+		state->net_ns = sk->__sk_common.skc_net.net->ns.inum;
+		return 0;
+	}
+	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		end.retransmits = tcp->total_retrans + 1;
+	if (newstate == TCP_ESTABLISHED) {
+		end.result = RESULT_ESTABLISHED;
+	} else if (sk->sk_err) {
+		end.result = RESULT_FAILED;
+		end.error = (__u16)sk->sk_err;
+	} else if (!state->sent && !state->closed) { /* inside the call: no free port, say */
+		end.result = RESULT_FAILED;
+		end.retransmits = 0;
+	}
+	outcome_submit(count, state->id, &end);
+	state->id = 0;
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include <bpf/bpf_core_read.h>
 #include "tcpconnect.h"
 
 const volatile struct capture_settings settings = {};
@@ -102,30 +103,42 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/*
- * Counts the attempt, applies the filter and reserves its sample, all zero but
- * for what is known of any attempt: kind, time and caller. NULL when it was
- * filtered or lost; both are counted.
- */
-static __always_inline struct sample_attempt *attempt_begin(
-	struct capture_counters *count, __u8 family, __u16 dport)
+/* Helpers that the kernel may not have: the verifier drops what is behind them. */
+#define HAS_HELPER(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
+
+/* The current process by its start and the programs that it executed; 5.11 and newer. */
+static __always_inline void task_identity(__u64 *start_ns, __u64 *exec_id)
+{
+	struct task_struct *task;
+
+	if (!HAS_HELPER(get_current_task_btf))
+		return;
+	task = (struct task_struct *)bpf_get_current_task_btf();
+	*start_ns = task->group_leader->start_boottime;
+	*exec_id = task->self_exec_id;
+}
+
+/* Counts an attempt of the current task. 1 if the user wants it; else it is counted as filtered. */
+static __always_inline int attempt_wanted(struct capture_counters *count, __u8 family, __u16 dport)
+{
+	count->seen++;
+	if (filter_wants(bpf_get_current_pid_tgid() >> 32, (__u32)bpf_get_current_uid_gid(), family,
+		    dport))
+		return 1;
+	count->filtered++;
+	return 0;
+}
+
+/* Fills in what is known of any attempt of the current task; all else is zero. */
+static __always_inline void sample_begin(
+	struct sample_attempt *s, __u64 id, __u64 time_ns, __u8 family, __u16 dport)
 {
 	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
-	struct sample_attempt *s;
 
-	count->seen++;
-	if (!filter_wants(pid_tgid >> 32, (__u32)uid_gid, family, dport)) {
-		count->filtered++;
-		return 0;
-	}
-	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
-	if (!s) {
-		count->lost++;
-		return 0;
-	}
 	__builtin_memset(s, 0, sizeof *s);
 	s->kind = SAMPLE_ATTEMPT;
-	s->time_ns = bpf_ktime_get_boot_ns();
+	s->time_ns = time_ns;
+	s->id = id;
 	s->pid = pid_tgid >> 32;
 	s->tid = (__u32)pid_tgid;
 	s->uid = (__u32)uid_gid;
@@ -133,13 +146,33 @@ static __always_inline struct sample_attempt *attempt_begin(
 	s->family = family;
 	s->dport = dport;
 	bpf_get_current_comm(s->comm, sizeof s->comm);
-	return s;
 }
 
-static __always_inline void attempt_submit(struct capture_counters *count, struct sample_attempt *s)
+/* Different for each attempt, on whatever CPU; never 0. */
+static __always_inline __u64 new_id(struct capture_counters *count)
 {
-	count->submitted++;
-	bpf_ringbuf_submit(s, wakeup_flags());
+	return ++count->ids << 16 | (bpf_get_smp_processor_id() & 0xffff);
+}
+
+static __always_inline void sample_submit(void *sample)
+{
+	bpf_ringbuf_submit(sample, wakeup_flags());
+}
+
+static __always_inline void outcome_submit(
+	struct capture_counters *count, __u64 id, const struct sample_end *end)
+{
+	struct sample_outcome *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+
+	if (!s) {
+		count->partial++;
+		return;
+	}
+	s->kind = SAMPLE_OUTCOME;
+	s->reserved = 0;
+	s->id = id;
+	s->end = *end;
+	sample_submit(s);
 }
 
 static __always_inline void copy_address(void *to, const __u32 from[4])

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Backend "fentry": fexit of tcp_v4_connect and tcp_v6_connect, the cheapest
- * and most complete. Typed loads only (no bpf_probe_read), which kernels in
- * lockdown accept too.
+ * and most complete. Typed loads only (no bpf_probe_read) but for one rare
+ * case, so that kernels in lockdown take it too.
  *
- * The destination is taken from the argument: a call that fails at once leaves
- * the socket without it. tcp_v6_connect keeps the IPv6 destination in the
- * socket also when it fails; only the port is cleared.
+ * The destination is taken from the argument: a call that fails at once may
+ * leave the socket without it. Of an IPv6 address a typed load reaches only the
+ * first half in the argument (struct sockaddr has 16 bytes); the socket has all
+ * of it, but for the few failures before it is stored there.
  */
-#include "common.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
+#include "open.h"
+
+/* Fields of the caller's sockaddr_in or sockaddr_in6, at their offsets in the ABI. */
+#define ADDRESS_FAMILY(address) (*(const __u16 *)(address))
+#define ADDRESS_PORT(address) bpf_ntohs(*(const __u16 *)((address) + 2))
+#define ADDRESS_IPV4(address) (*(const __u32 *)((address) + 4))
+
+#define IPV4_LENGTH 16 /* the least that tcp_v4_connect and tcp_v6_connect take */
+#define IPV6_LENGTH 24
 
 static __always_inline void load_address(__u32 to[4], const struct in6_addr *from)
 {
@@ -20,67 +27,80 @@ static __always_inline void load_address(__u32 to[4], const struct in6_addr *fro
 	to[3] = from->in6_u.u6_addr32[3];
 }
 
-/* The port of a sockaddr_in or sockaddr_in6, in host byte order. */
-static __always_inline __u16 port_of(const struct sockaddr *address)
+static __always_inline void load_common(struct call_facts *facts, struct sock *sk)
 {
-	return bpf_ntohs(*(const __u16 *)address->sa_data);
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	if (tcp && bpf_core_field_exists(tcp->is_mptcp))
+		facts->is_mptcp = BPF_CORE_READ_BITFIELD(tcp, is_mptcp);
+	facts->state = sk->__sk_common.skc_state;
+	facts->lport = sk->__sk_common.skc_num;
+	facts->net_ns = sk->__sk_common.skc_net.net->ns.inum;
+	if (sk->sk_socket->file->f_flags & O_NONBLOCK)
+		facts->flags |= SAMPLE_NONBLOCKING;
 }
 
 SEC("fexit/tcp_v4_connect")
-int BPF_PROG(v4_connect, struct sock *sk, struct sockaddr *address, int length, int ret)
+int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct capture_counters *count = this_cpu_counters();
-	struct sample_attempt *s;
+	struct call_facts facts = {.family = 4};
 
-	if (!count)
-		return 0;
-	s = attempt_begin(count, 4, port_of(address));
-	if (!s)
-		return 0;
-	s->flags = SAMPLE_COMPLETE | (sk->__sk_common.skc_family == AF_INET6 ? SAMPLE_MAPPED : 0);
+	if (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET)
+		return 0; /* names no destination */
+	facts.dport = ADDRESS_PORT(address);
 	/* 0.0.0.0 became a loopback address in the socket; after a failure it may be unset. */
-	*(__u32 *)s->daddr =
-		ret ? *(const __u32 *)(address->sa_data + 2) : sk->__sk_common.skc_daddr;
-	if (!ret)
-		*(__u32 *)s->saddr = sk->__sk_common.skc_rcv_saddr;
-	s->lport = sk->__sk_common.skc_num;
-	attempt_submit(count, s);
-	return 0;
+	facts.daddr[0] = ret ? ADDRESS_IPV4(address) : sk->__sk_common.skc_daddr;
+	facts.saddr[0] = sk->__sk_common.skc_rcv_saddr;
+	if (sk->__sk_common.skc_family == AF_INET6)
+		facts.flags = SAMPLE_MAPPED;
+	load_common(&facts, sk);
+	return attempt_returned(sk, ret, &facts);
+}
+
+/*
+ * The destination of a failed call into daddr. Returns 0 if it is out of reach:
+ * refused before it was stored in the socket (EINVAL, or a multicast address),
+ * where this kernel forbids to read the argument.
+ */
+static __always_inline int load_failed(
+	__u32 daddr[4], struct sock *sk, const void *address, int ret)
+{
+	if (settings.may_read)
+		return !bpf_probe_read_kernel(daddr, 16, address + 8);
+	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
+	return ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff;
 }
 
 SEC("fexit/tcp_v6_connect")
-int BPF_PROG(v6_connect, struct sock *sk, struct sockaddr *address, int length, int ret)
+int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct capture_counters *count = this_cpu_counters();
-	struct sample_attempt *s;
-	__u32 daddr[4], saddr[4];
-	int mapped;
+	struct call_facts facts = {.family = 6};
+	struct capture_counters *count;
 
-	if (!count)
+	if (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6)
 		return 0;
-	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
-	mapped = is_mapped(daddr);
-	/* A mapped one was recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-	if (mapped &&
-		!(ret == -ENETUNREACH && BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
-		return 0;
-	s = attempt_begin(count, mapped ? 4 : 6, port_of(address));
-	if (!s)
-		return 0;
-	s->flags = SAMPLE_COMPLETE;
-	if (mapped) {
-		s->flags |= SAMPLE_MAPPED;
-		*(__u32 *)s->daddr = daddr[3];
-	} else {
-		copy_address(s->daddr, daddr);
-	}
+	facts.dport = ADDRESS_PORT(address);
 	if (!ret) {
-		load_address(saddr, &sk->__sk_common.skc_v6_rcv_saddr);
-		copy_address(s->saddr, saddr);
+		load_address(facts.daddr, &sk->__sk_common.skc_v6_daddr);
+	} else if (!load_failed(facts.daddr, sk, address, ret)) {
+		count = this_cpu_counters();
+		if (count && attempt_wanted(count, 6, facts.dport))
+			count->lost++;
+		return 0;
 	}
-	s->lport = sk->__sk_common.skc_num;
-	attempt_submit(count, s);
-	return 0;
+	if (is_mapped(facts.daddr)) {
+		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
+		if (ret != -ENETUNREACH || !BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only))
+			return 0;
+		facts.family = 4;
+		facts.flags = SAMPLE_MAPPED;
+		facts.daddr[0] = facts.daddr[3];
+		facts.daddr[2] = facts.daddr[3] = 0;
+	} else {
+		load_address(facts.saddr, &sk->__sk_common.skc_v6_rcv_saddr);
+	}
+	load_common(&facts, sk);
+	return attempt_returned(sk, ret, &facts);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

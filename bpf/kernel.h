@@ -3,13 +3,17 @@
  * The few kernel types that the tracing programs read, with the members they
  * read and no others: CO-RE finds the real offsets when the program is loaded,
  * so neither BTF nor kernel headers are needed to build. Names and types are
- * those of include/net/sock.h and include/linux/socket.h of the kernel.
+ * those of the kernel: include/net/sock.h, tcp.h, net_namespace.h,
+ * include/linux/sched.h, cred.h.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
 
 #include <linux/bpf.h>
 
+#ifndef AF_INET
+#define AF_INET 2
+#endif
 #ifndef AF_INET6
 #define AF_INET6 10
 #endif
@@ -17,7 +21,18 @@
 #ifndef IPPROTO_TCP
 #define IPPROTO_TCP 6
 #endif
+#define EINVAL 22
 #define ENETUNREACH 101
+#define O_NONBLOCK 04000
+#define PF_KTHREAD 0x00200000
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_CLOSE = 7,
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -28,23 +43,65 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__u16 skc_num; /* the local port, in host byte order */
 	__u16 skc_family;
+	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
-struct sock {
-	struct sock_common __sk_common;
+struct file {
+	unsigned int f_flags;
 };
 
-struct sockaddr {
-	__u16 sa_family;
-	char sa_data[14];
+struct socket {
+	struct file *file;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct socket *sk_socket;
+	int sk_err;
+	__u16 sk_protocol;
+};
+
+struct inet_connection_sock {
+	void *icsk_ulp_data;
+};
+
+struct tcp_sock {
+	__u32 total_retrans;
+	unsigned char is_mptcp : 1; /* a whole bool in most versions */
+};
+
+struct mptcp_sock;
+
+struct mptcp_subflow_context {
+	struct sock *conn;
+};
+
+struct task_struct {
+	unsigned int flags;
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	__u64 self_exec_id;
 };
 
 /* Registers at a probe: only the kprobe backend needs them, by the names bpf_tracing.h uses. */

@@ -8,9 +8,7 @@
  * entry stays behind: it is counted as lost when the thread connects again,
  * or by the recorder at the end.
  */
-#include "common.h"
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_tracing.h>
+#include "open.h"
 
 #define CALLS_MAX 16384 /* threads inside connect() at one time */
 
@@ -34,24 +32,36 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-static __always_inline int call_entered(struct sock *sk, const void *address, __u32 family)
+/* The head of a sockaddr_in or sockaddr_in6. */
+struct address_head {
+	__u16 family;
+	__be16 port;
+	__be32 ipv4;
+};
+
+static __always_inline int call_entered(
+	struct sock *sk, const void *address, int length, __u32 family)
 {
 	struct capture_counters *count = this_cpu_counters();
 	struct call_key key = {(__u32)bpf_get_current_pid_tgid(), family};
 	struct call call = {.sk = sk};
-	__be16 port = 0;
+	struct address_head head = {};
 
 	if (!count)
 		return 0;
 	if (bpf_map_lookup_elem(&calls, &key)) {
 		count->seen++;
 		count->lost++;
+		bpf_map_delete_elem(&calls, &key);
 	}
-	/* sockaddr_in: port at 2, address at 4; sockaddr_in6: port at 2, address at 8. */
-	bpf_probe_read_kernel(&port, sizeof port, address + 2);
-	call.dport = bpf_ntohs(port);
+	/* What these functions refuse at once names no destination. */
+	bpf_probe_read_kernel(&head, sizeof head, address);
+	if (family == 4 ? length < 16 || head.family != AF_INET
+			: length < 24 || head.family != AF_INET6)
+		return 0;
+	call.dport = bpf_ntohs(head.port);
 	if (family == 4)
-		bpf_probe_read_kernel(call.daddr, 4, address + 4);
+		call.daddr[0] = head.ipv4;
 	else
 		bpf_probe_read_kernel(call.daddr, 16, address + 8);
 	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY)) {
@@ -63,53 +73,55 @@ static __always_inline int call_entered(struct sock *sk, const void *address, __
 
 static __always_inline int call_returned(__u32 hook_family, int ret)
 {
-	struct capture_counters *count = this_cpu_counters();
 	struct call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	__u32 family = hook_family, mapped = 0;
-	struct call *found, call;
-	struct sample_attempt *s;
+	struct call_facts facts = {.family = (__u8)hook_family};
+	struct tcp_sock *tcp;
+	struct call *found;
 	struct sock *sk;
 
 	found = bpf_map_lookup_elem(&calls, &key);
-	if (!found || !count)
+	if (!found)
 		return 0;
-	call = *found;
+	sk = found->sk;
+	tcp = (struct tcp_sock *)sk;
+	facts.dport = found->dport;
+	copy_address(facts.daddr, found->daddr);
 	bpf_map_delete_elem(&calls, &key);
-	sk = call.sk;
-	if (hook_family == 6 && is_mapped(call.daddr)) {
+	if (hook_family == 6 && is_mapped(facts.daddr)) {
 		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
 		if (!(ret == -ENETUNREACH &&
 			    BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only)))
 			return 0;
-		family = 4;
-		mapped = 1;
-		call.daddr[0] = call.daddr[3];
-		call.daddr[1] = call.daddr[2] = call.daddr[3] = 0;
-	} else if (hook_family == 4) {
-		mapped = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6;
+		facts.family = 4;
+		facts.flags = SAMPLE_MAPPED;
+		facts.daddr[0] = facts.daddr[3];
+		facts.daddr[2] = facts.daddr[3] = 0;
+	} else if (hook_family == 6) {
+		/* After a success the socket has the addresses in use (:: became ::1). */
+		if (!ret)
+			bpf_core_read(facts.daddr, 16, &sk->__sk_common.skc_v6_daddr);
+		bpf_core_read(facts.saddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+	} else {
+		if (!ret)
+			facts.daddr[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		facts.saddr[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
+			facts.flags = SAMPLE_MAPPED;
 	}
-	s = attempt_begin(count, family, call.dport);
-	if (!s)
-		return 0;
-	s->flags = SAMPLE_COMPLETE | (mapped ? SAMPLE_MAPPED : 0);
-	copy_address(s->daddr, call.daddr);
-	/* After a success the socket has the addresses in use (0.0.0.0 became a loopback one). */
-	if (!ret && family == 4) {
-		BPF_CORE_READ_INTO(s->daddr, sk, __sk_common.skc_daddr);
-		BPF_CORE_READ_INTO(s->saddr, sk, __sk_common.skc_rcv_saddr);
-	} else if (!ret) {
-		bpf_core_read(s->daddr, 16, &sk->__sk_common.skc_v6_daddr);
-		bpf_core_read(s->saddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
-	}
-	s->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
-	attempt_submit(count, s);
-	return 0;
+	facts.lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	facts.state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	facts.net_ns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (bpf_core_field_exists(tcp->is_mptcp))
+		facts.is_mptcp = BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
+	if (BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK)
+		facts.flags |= SAMPLE_NONBLOCKING;
+	return attempt_returned(sk, ret, &facts);
 }
 
 SEC("kprobe/tcp_v4_connect")
-int BPF_KPROBE(v4_enter, struct sock *sk, void *address)
+int BPF_KPROBE(v4_enter, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, 4);
+	return call_entered(sk, address, length, 4);
 }
 
 SEC("kretprobe/tcp_v4_connect")
@@ -119,9 +131,9 @@ int BPF_KRETPROBE(v4_return, int ret)
 }
 
 SEC("kprobe/tcp_v6_connect")
-int BPF_KPROBE(v6_enter, struct sock *sk, void *address)
+int BPF_KPROBE(v6_enter, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, 6);
+	return call_entered(sk, address, length, 6);
 }
 
 SEC("kretprobe/tcp_v6_connect")

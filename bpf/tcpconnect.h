@@ -17,11 +17,31 @@
 enum sample_kind {
 	SAMPLE_ATTEMPT = 1, /* struct sample_attempt: connect() was called */
 	SAMPLE_SOURCE = 2,  /* struct sample_source: the rest of an attempt of the cgroup backend */
+	SAMPLE_OUTCOME = 3, /* struct sample_outcome: how an attempt ended */
 };
 
 /* Bits of sample_attempt.flags. */
-#define SAMPLE_COMPLETE 1u /* no sample_source follows */
-#define SAMPLE_MAPPED 2u   /* an IPv4 destination asked for on an AF_INET6 socket */
+#define SAMPLE_COMPLETE 1u    /* no sample_source follows */
+#define SAMPLE_MAPPED 2u      /* an IPv4 destination asked for on an AF_INET6 socket */
+#define SAMPLE_NONBLOCKING 4u /* the socket does not wait */
+#define SAMPLE_SUBFLOW 8u     /* a further subflow of MPTCP: the ids are those of its owner */
+#define SAMPLE_UNDECIDED 16u  /* a sample_outcome follows, unless it is lost */
+
+/* The values of enum outcome in formats/event.h. */
+enum sample_result {
+	RESULT_PENDING = 0,
+	RESULT_ESTABLISHED = 1,
+	RESULT_FAILED = 2,
+	RESULT_ABANDONED = 3,
+};
+
+struct sample_end {
+	__u64 latency_ns;  /* from the call to the outcome */
+	__u32 retransmits; /* of the SYN, plus 1; 0 unknown */
+	__u16 error;       /* errno of the kernel; 0 unknown */
+	__u8 result;       /* enum sample_result */
+	__u8 reserved;
+};
 
 /*
  * One connection attempt. Addresses and ports that the hook cannot know are
@@ -30,31 +50,45 @@ enum sample_kind {
 struct sample_attempt {
 	__u32 kind; /* SAMPLE_ATTEMPT */
 	__u32 flags;
-	__u64 time_ns; /* CLOCK_BOOTTIME */
-	__u64 socket;  /* identity of the socket: its cookie; 0 unknown */
-	__u32 ordinal; /* counts the attempts on this socket, from 1; 0 unknown */
-	__u32 pid;     /* thread group id, in the initial namespace */
+	__u64 time_ns;  /* CLOCK_BOOTTIME, at the call */
+	__u64 id;       /* of the attempt; never used twice */
+	__u64 start_ns; /* of the process: CLOCK_BOOTTIME when it was made; 0 unknown */
+	__u64 exec_id;  /* differs for each program that the process executes; with start_ns */
+	__u32 pid;      /* thread group id, in the initial namespace */
 	__u32 tid;
 	__u32 uid; /* real, in the initial namespace */
 	__u32 gid;
-	__u16 lport; /* 0 unknown */
+	__u32 net_ns;   /* inode of the socket's network namespace; 0 unknown */
+	__u16 returned; /* by the kernel's connect function: errno plus 1; 0 unknown */
+	__u16 lport;    /* 0 unknown */
 	__u16 dport;
+	__u8 family; /* of the addresses: 4 or 6 */
+	__u8 reserved[5];
 	__u8 comm[SAMPLE_COMM_SIZE]; /* of the calling thread, NUL-terminated */
 	__u8 saddr[16];              /* all zero: unknown */
 	__u8 daddr[16];
-	__u8 family; /* of the addresses: 4 or 6 */
-	__u8 reserved[7];
+	struct sample_end end; /* if it ended inside the call, or was held back until then */
 };
 
-/* What sockops learns after connect4 and connect6: joined by socket and ordinal. */
+/* What sockops learns after connect4 and connect6: joined by the id. */
 struct sample_source {
 	__u32 kind; /* SAMPLE_SOURCE */
-	__u32 ordinal;
-	__u64 socket;
+	__u16 lport;
+	__u8 reserved[2];
+	__u64 id;
+	__u64 start_ns, exec_id; /* as in the attempt; 0: no tracepoint that could tell */
+	__u32 net_ns;            /* the same */
+	__u8 reserved2[4];
 	__u8 saddr[16];
 	__u8 daddr[16]; /* the one in use: connect() to 0.0.0.0 goes to a loopback address */
-	__u16 lport;
-	__u8 reserved[6];
+};
+
+/* Sent once for each attempt that was undecided when its sample was sent. */
+struct sample_outcome {
+	__u32 kind; /* SAMPLE_OUTCOME */
+	__u32 reserved;
+	__u64 id;
+	struct sample_end end;
 };
 
 /*
@@ -65,7 +99,8 @@ struct capture_counters {
 	__u64 submitted; /* given to the ring */
 	__u64 filtered;  /* dropped by the user's filter */
 	__u64 lost;      /* no room in the ring, or the kernel missed the return of the call */
-	__u64 partial;   /* submitted, but the sample_source that follows found no room */
+	__u64 partial;   /* of those submitted: no room for the source, or for the outcome */
+	__u64 ids;       /* attempts given an id on this CPU */
 };
 
 /* Bits of capture_settings.filters: which of the filters are in use, and negated. */
@@ -81,6 +116,10 @@ struct capture_settings {
 	__u32 filters;
 	__u32 family;       /* 4 or 6: only this one; 0: both */
 	__u64 wakeup_bytes; /* wake the reader when the ring holds this much */
+	__u32 failed_only;  /* keep what succeeds; only the backends that see each outcome */
+	__u32 may_read;     /* helpers that read kernel memory are allowed (no lockdown) */
+	__u32 outcome_hook; /* cgroup: the tracepoint tells the outcomes */
+	__u32 reserved;
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */
@@ -96,10 +135,12 @@ struct capture_control {
 };
 
 #define PORT_BITMAP_WORDS (65536 / 64)
+#define OPEN_MAX 65536 /* attempts under way that can be followed to their outcome */
 
 #ifndef __bpf__
-_Static_assert(sizeof(struct sample_attempt) == 104, "layout shared with the kernel side");
-_Static_assert(sizeof(struct sample_source) == 56, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_source) == 72, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_outcome) == 32, "layout shared with the kernel side");
 #endif
 
 #endif

@@ -2,8 +2,9 @@
 /*
  * From samples to events: checks each sample, joins the two halves of an
  * attempt that the cgroup backend sends, and hands events on in the order of
- * their attempts. An attempt whose second half does not come (it failed before
- * its SYN) is handed on without it after a while.
+ * their attempts, each with its outcome if that is known already. An outcome
+ * that comes later is handed on by itself. An attempt whose second half does
+ * not come is handed on without it after a while.
  */
 #ifndef ASSEMBLE_H
 #define ASSEMBLE_H
@@ -12,11 +13,21 @@
 
 struct assemble;
 
-/* Gets each event; what it points to is borrowed. */
-typedef void assemble_event(void *context, const struct event *event);
+#define ASSEMBLE_NO_RESULT UINT64_MAX
+
+struct assemble_handlers {
+	/*
+	 * Gets each event; what it points to is borrowed. Returns the event's
+	 * number, by which its result is told later, or ASSEMBLE_NO_RESULT: that is
+	 * not wanted.
+	 */
+	uint64_t (*event)(void *context, const struct event *event);
+	void (*result)(void *context, uint64_t number, const struct result *result);
+	void *context;
+};
 
 /* hold_ns: how long to wait for the second half. NULL: out of memory. */
-struct assemble *assemble_new(uint64_t hold_ns, assemble_event *give, void *context);
+struct assemble *assemble_new(uint64_t hold_ns, const struct assemble_handlers *handlers);
 void assemble_free(struct assemble *assemble);
 
 /* Takes what came out of the ring, of any length and content. */

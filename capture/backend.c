@@ -92,20 +92,27 @@ static int check_cgroup(struct error *missing)
 	return backend_cgroup_root(path, sizeof path, missing);
 }
 
-#define NO_IPV6 "IPv6 connects are not recorded"
+#define OUTCOMES "state_changed", FEATURE_OUTCOME, 0
 
 const struct backend backends[] = {
-	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect", backend_fentry, backend_fentry_end,
-		{{"v4_connect", NULL}, {"v6_connect", NO_IPV6}}, 0, check_tracing},
-	{"kprobe", "kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect", backend_kprobe,
-		backend_kprobe_end,
-		{{"v4_enter", NULL}, {"v4_return", NULL}, {"v6_enter", NO_IPV6},
-			{"v6_return", NO_IPV6}},
-		0, check_kprobe},
-	{"cgroup", "cgroup/connect4, connect6 and sockops on the root of cgroup v2", backend_cgroup,
-		backend_cgroup_end,
-		{{"source_known", NULL}, {"connect4", NULL}, {"connect6", NO_IPV6}}, 1,
-		check_cgroup},
+	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state",
+		backend_fentry, backend_fentry_end,
+		{{OUTCOMES}, {"v4_connect", 0, 1}, {"v6_connect", FEATURE_IPV6, 1}}, 0, 1,
+		check_tracing},
+	{"kprobe",
+		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
+		"inet_sock_set_state",
+		backend_kprobe, backend_kprobe_end,
+		{{OUTCOMES}, {"v4_return", 0, 0}, {"v4_enter", 0, 0},
+			{"v6_return", FEATURE_IPV6, 0}, {"v6_enter", FEATURE_IPV6, 0}},
+		0, 1, check_kprobe},
+	{"cgroup",
+		"cgroup/connect4, connect6, sock_release and sockops on the root of cgroup v2, "
+		"tp_btf of inet_sock_set_state",
+		backend_cgroup, backend_cgroup_end,
+		{{OUTCOMES}, {"released", FEATURE_CLOSE, 0}, {"source_known", 0, 0},
+			{"connect4", 0, 0}, {"connect6", FEATURE_IPV6, 0}},
+		1, 0, check_cgroup},
 	{0},
 };
 

@@ -7,16 +7,27 @@
 
 #include "../formats/error.h"
 
-#define BACKEND_PROGRAMS_MAX 4
+#define BACKEND_PROGRAMS_MAX 6
+
+/* What a backend can do without, in a kernel that refuses the hook. */
+enum feature {
+	FEATURE_OUTCOME = 1, /* the tracepoint that tells how attempts end */
+	FEATURE_CLOSE = 2,   /* the hook of a program that closes its socket */
+	FEATURE_IPV6 = 4,
+	FEATURES_ALL = 7,
+};
 
 struct backend {
 	const char *name, *hooks;
 	const char *object, *object_end; /* the compiled programs, embedded */
+	/* A row without name ends it. First what ends an attempt, last what begins one. */
 	struct backend_program {
 		const char *name;
-		const char *optional; /* what is not recorded without it; NULL: needed */
-	} programs[BACKEND_PROGRAMS_MAX];
-	int on_cgroup; /* the programs attach to the cgroup v2 root */
+		enum feature feature; /* 0: needed */
+		int counts_misses;    /* each run that the kernel leaves out is an attempt */
+	} programs[BACKEND_PROGRAMS_MAX + 1];
+	int on_cgroup; /* the programs attach to the cgroup v2 root, but for the tracepoint */
+	int can_hold;  /* can keep an attempt back until it fails */
 	/* 0, or -1 with what this machine lacks. A kernel may still refuse to load it. */
 	int (*check)(struct error *missing);
 };

@@ -20,6 +20,9 @@ struct capture {
 	struct ring_buffer *ring;
 	struct capture_control *control; /* mapped; shared with the programs */
 	int counters_fd, cpus;
+	unsigned int left_out; /* features that run without, a bit for each */
+	bool failed_only;
+	bool refused; /* for want of permission: no other set of features will do better */
 	struct capture_counters missed; /* what the programs could not count themselves */
 	capture_sample *sample;
 	void *context;
@@ -49,6 +52,19 @@ static uint32_t list_size(const struct filter_list *list)
 	return list->count ? (uint32_t)list->count : 1;
 }
 
+/* In a lockdown of the level confidentiality no program may read kernel memory by a helper. */
+static bool may_read(void)
+{
+	char levels[128] = "";
+	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+
+	if (file && !fgets(levels, sizeof levels, file))
+		levels[0] = '\0';
+	if (file)
+		fclose(file);
+	return !strstr(levels, "[confidentiality]");
+}
+
 static int configure(struct capture *c, const struct capture_options *options, struct error *error)
 {
 	const struct filter *f = options->filter;
@@ -60,12 +76,17 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			   (f->ports.negated ? FILTER_PORT_NOT : 0),
 		.family = f->family,
 		.wakeup_bytes = options->ring_bytes / WAKEUP_FRACTION,
+		.failed_only = c->failed_only,
+		.may_read = may_read(),
+		.outcome_hook = !(c->left_out & FEATURE_OUTCOME),
 	};
+	struct bpf_map *held = find_map(c, "held");
 
 	if (bpf_map__set_initial_value(find_map(c, ".rodata"), &settings, sizeof settings) ||
 		bpf_map__set_max_entries(find_map(c, "ring"), (uint32_t)options->ring_bytes) ||
 		bpf_map__set_max_entries(find_map(c, "filter_pids"), list_size(&f->pids)) ||
-		bpf_map__set_max_entries(find_map(c, "filter_uids"), list_size(&f->uids)))
+		bpf_map__set_max_entries(find_map(c, "filter_uids"), list_size(&f->uids)) ||
+		(held && c->failed_only && bpf_map__set_max_entries(held, OPEN_MAX)))
 		return error_set(error, "cannot set up the maps: %s", strerror(errno));
 	return 0;
 }
@@ -95,9 +116,8 @@ static int fill_ports(struct capture *c, const struct filter_list *ports)
 	return 0;
 }
 
-/* Opens and loads the object; without the optional programs if with_optional is false. */
-static int load(struct capture *c, const struct capture_options *options, bool with_optional,
-	struct error *error)
+/* Opens and loads the object without the programs of the features that are left out. */
+static int load(struct capture *c, const struct capture_options *options, struct error *error)
 {
 	const struct backend *b = c->backend;
 	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
@@ -105,20 +125,21 @@ static int load(struct capture *c, const struct capture_options *options, bool w
 	c->object = bpf_object__open_mem(b->object, (size_t)(b->object_end - b->object), &open);
 	if (!c->object)
 		return error_set(error, "cannot open the programs: %s", strerror(errno));
-	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name; i++)
-		if (b->programs[i].optional && !with_optional)
+	for (const struct backend_program *p = b->programs; p->name; p++)
+		if (p->feature & c->left_out)
 			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(c->object, b->programs[i].name),
-				false);
+				bpf_object__find_program_by_name(c->object, p->name), false);
 	if (configure(c, options, error))
 		return -1;
-	if (bpf_object__load(c->object))
+	if (bpf_object__load(c->object)) {
+		c->refused = errno == EPERM && !b->on_cgroup;
 		return error_set(error, "the kernel refuses its programs: %s (%s)", strerror(errno),
 			b->hooks);
+	}
 	return 0;
 }
 
-static int attach(struct capture *c, struct error *warning, struct error *error)
+static int attach(struct capture *c, struct error *error)
 {
 	const struct backend *b = c->backend;
 	int cgroup = -1, status = 0;
@@ -131,21 +152,18 @@ static int attach(struct capture *c, struct error *warning, struct error *error)
 		if (cgroup < 0)
 			return error_set(error, "cannot open %s: %s", path, strerror(errno));
 	}
-	for (size_t i = 0; i < BACKEND_PROGRAMS_MAX && b->programs[i].name && !status; i++) {
-		const struct backend_program *p = &b->programs[i];
-		struct bpf_program *program = bpf_object__find_program_by_name(c->object, p->name);
+	for (size_t i = 0; b->programs[i].name && !status; i++) {
+		const char *name = b->programs[i].name;
+		struct bpf_program *program = bpf_object__find_program_by_name(c->object, name);
 
-		errno = ENOENT;
-		if (bpf_program__autoload(program))
-			c->links[i] = b->on_cgroup ? bpf_program__attach_cgroup(program, cgroup)
-						   : bpf_program__attach(program);
-		if (c->links[i])
+		if (!bpf_program__autoload(program))
 			continue;
-		if (p->optional)
-			error_set(warning, "%s: cannot attach %s: %s", p->optional, p->name,
-				strerror(errno));
+		if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+			c->links[i] = bpf_program__attach_cgroup(program, cgroup);
 		else
-			status = error_set(error, "cannot attach %s: %s", p->name, strerror(errno));
+			c->links[i] = bpf_program__attach(program);
+		if (!c->links[i])
+			status = error_set(error, "cannot attach %s: %s", name, strerror(errno));
 	}
 	if (cgroup >= 0)
 		close(cgroup);
@@ -168,10 +186,56 @@ static int open_ring(struct capture *c, struct error *error)
 	return 0;
 }
 
+static void detach(struct capture *c)
+{
+	/* The programs at the end of the list begin an attempt: they go first. */
+	for (size_t i = BACKEND_PROGRAMS_MAX; i-- > 0;) {
+		bpf_link__destroy(c->links[i]);
+		c->links[i] = NULL;
+	}
+}
+
+static void unload(struct capture *c)
+{
+	detach(c);
+	ring_buffer__free(c->ring);
+	if (c->control)
+		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+	bpf_object__close(c->object);
+	c->ring = NULL;
+	c->control = NULL;
+	c->object = NULL;
+}
+
+/* With all features but those that are left out, from nothing to attached. */
+static int start(struct capture *c, const struct capture_options *options, struct error *error)
+{
+	const struct filter *f = options->filter;
+
+	c->failed_only = f->failed && c->backend->can_hold && !(c->left_out & FEATURE_OUTCOME);
+	if (load(c, options, error))
+		return -1;
+	if (fill_hash(c, "filter_pids", &f->pids) || fill_hash(c, "filter_uids", &f->uids) ||
+		fill_ports(c, &f->ports))
+		return error_set(error, "cannot fill the filters: %s", strerror(errno));
+	return open_ring(c, error) || attach(c, error) ? -1 : 0;
+}
+
+static const struct {
+	unsigned int feature;
+	const char *without;
+} features[] = {
+	{FEATURE_OUTCOME, "outcomes, or their reasons, are not recorded"},
+	{FEATURE_CLOSE, "attempts that a program gave up look as if they had failed"},
+	{FEATURE_IPV6, "IPv6 connects are not recorded"},
+};
+
 struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
 	capture_sample *sample, void *context, struct error *warning, struct error *error)
 {
 	struct capture *c;
+	struct error first;
+	int status = -1;
 
 	warning->text[0] = '\0';
 	if (backend->check(error))
@@ -185,29 +249,31 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->backend = backend;
 	c->sample = sample;
 	c->context = context;
-	if (load(c, options, true, error)) {
-		struct error first = *error;
-
-		bpf_object__close(c->object);
-		c->object = NULL;
-		if (load(c, options, false, error)) {
-			*error = first;
-			capture_close(c);
-			return NULL;
-		}
+	/* A kernel that refuses one hook may take the others: each set of features in turn. */
+	for (c->left_out = 0; c->left_out <= FEATURES_ALL; c->left_out++) {
+		status = start(c, options, error);
+		if (!status)
+			break;
+		unload(c);
+		if (!c->left_out)
+			first = *error;
+		if (c->refused)
+			break;
 	}
-	if (fill_hash(c, "filter_pids", &options->filter->pids) ||
-		fill_hash(c, "filter_uids", &options->filter->uids) ||
-		fill_ports(c, &options->filter->ports)) {
-		error_set(error, "cannot fill the filters: %s", strerror(errno));
+	if (status) {
+		*error = first; /* what kept it from working whole */
 		capture_close(c);
 		return NULL;
 	}
-	if (open_ring(c, error) || attach(c, warning, error)) {
-		capture_close(c);
-		return NULL;
-	}
+	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+		if (c->left_out & features[i].feature)
+			error_set(warning, "%s: %s", features[i].without, first.text);
 	return c;
+}
+
+bool capture_failed_only(const struct capture *c)
+{
+	return c->failed_only;
 }
 
 int capture_fd(const struct capture *c)
@@ -229,11 +295,31 @@ int capture_consume(struct capture *c, struct error *error)
 	return n;
 }
 
+/* Calls that the kernel did not show to a program, because it was preempted in another one. */
+static uint64_t recursion_misses(const struct capture *c)
+{
+	uint64_t misses = 0;
+
+	for (const struct backend_program *p = c->backend->programs; p->name; p++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(c->object, p->name);
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof info;
+
+		if (p->counts_misses && bpf_program__autoload(program) &&
+			!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+			misses += info.recursion_misses;
+	}
+	return misses;
+}
+
 struct capture_counters capture_count(const struct capture *c)
 {
 	struct capture_counters sum = c->missed, *values;
+	uint64_t misses = recursion_misses(c);
 	uint32_t zero = 0;
 
+	sum.seen += misses;
+	sum.lost += misses;
 	values = calloc((size_t)c->cpus, sizeof *values);
 	if (values && !bpf_map_lookup_elem(c->counters_fd, &zero, values))
 		for (int i = 0; i < c->cpus; i++) {
@@ -245,15 +331,6 @@ struct capture_counters capture_count(const struct capture *c)
 		}
 	free(values);
 	return sum;
-}
-
-static void detach(struct capture *c)
-{
-	/* The programs at the end of the list begin an attempt: they go first. */
-	for (size_t i = BACKEND_PROGRAMS_MAX; i-- > 0;) {
-		bpf_link__destroy(c->links[i]);
-		c->links[i] = NULL;
-	}
 }
 
 struct open_call {
@@ -279,9 +356,21 @@ static void count_open_calls(struct capture *c)
 	}
 }
 
+/* Attempts that were held back until they fail, and have not: the filter drops them. */
+static void count_held(struct capture *c)
+{
+	struct bpf_map *held = find_map(c, "held");
+	uint64_t key;
+	void *from = NULL;
+
+	for (; held && !bpf_map__get_next_key(held, from, &key, sizeof key); from = &key)
+		c->missed.filtered++;
+}
+
 int capture_drain(struct capture *c, struct error *error)
 {
 	detach(c);
+	count_held(c);
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
 		struct capture_counters count = capture_count(c);
 
@@ -299,10 +388,6 @@ void capture_close(struct capture *c)
 {
 	if (!c)
 		return;
-	detach(c);
-	ring_buffer__free(c->ring);
-	if (c->control)
-		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
-	bpf_object__close(c->object);
+	unload(c);
 	free(c);
 }

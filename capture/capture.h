@@ -28,6 +28,9 @@ struct capture_options {
 struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
 	capture_sample *sample, void *context, struct error *warning, struct error *error);
 
+/* True if filter->failed is applied in the kernel; else every attempt comes out of the ring. */
+bool capture_failed_only(const struct capture *capture);
+
 /* The ring: to be polled edge-triggered, an edge for each wake-up by the kernel. */
 int capture_fd(const struct capture *capture);
 

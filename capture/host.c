@@ -19,7 +19,8 @@ static void read_line(const char *path, char *out, int size)
 		fclose(file);
 }
 
-int host_describe(struct host *host, const char *backend, const char *filters, struct error *error)
+int host_describe(struct host *host, const char *backend, const char *filters, bool all_in_kernel,
+	struct error *error)
 {
 	struct utsname u;
 
@@ -32,7 +33,8 @@ int host_describe(struct host *host, const char *backend, const char *filters, s
 	snprintf(host->hardware, sizeof host->hardware, "%s", u.machine);
 	read_line("/proc/sys/kernel/random/boot_id", host->boot_id, sizeof host->boot_id);
 	if (*filters)
-		snprintf(host->filters, sizeof host->filters, "%s (in the kernel)", filters);
+		snprintf(host->filters, sizeof host->filters, "%s (in the kernel%s)", filters,
+			all_in_kernel ? "" : ", failed in the recorder");
 	else
 		snprintf(host->filters, sizeof host->filters, "none");
 	host->info.file = 1;

@@ -43,6 +43,17 @@ static int set_backend(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+/* target: struct rec_options */
+static int set_failed(void *target, const char *value, struct error *error)
+{
+	struct rec_options *options = target;
+
+	(void)value;
+	(void)error;
+	options->filter.failed = options->columns.result = true;
+	return 0;
+}
+
 #define AT(member) offsetof(struct rec_options, member)
 
 static const struct option_row table[] = {
@@ -50,6 +61,7 @@ static const struct option_row table[] = {
 	{0, "overwrite", NULL, "an existing FILE is replaced", option_flag, AT(overwrite)},
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
 	FILTER_OPTIONS(AT(filter)),
+	{'x', "failed", NULL, "only attempts that fail; column RESULT", set_failed, 0},
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "style", "STYLE", "columns as of that peer: bcc, bcc2019 or libbpf", option_text,
 		AT(columns) + offsetof(struct columns_choice, style)},

@@ -8,6 +8,8 @@
 #include "capture.h"
 #include "clock.h"
 #include "host.h"
+#include "kept.h"
+#include "../formats/result.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +28,7 @@
 #define GATHER_MS 100       /* how long samples gather in the ring */
 #define HOLD_PRINTING_MS 50 /* how long an attempt waits for its source */
 #define HOLD_WRITING_MS 500
+#define KEPT_MAX 65536 /* attempts that wait for their outcome to be shown, or dropped */
 
 /*
  * Events that keep coming are taken in bulk. When none came, the next one must
@@ -50,7 +53,9 @@ struct recorder {
 	struct batch_header header;
 	uint64_t batch_began_ns; /* its first event came then */
 	struct clock_anchor now;
-	uint64_t recorded, beyond_limit;
+	uint64_t recorded, filtered, lost; /* here, beside what the kernel counts */
+	bool filter_here;                  /* -x, in a backend that cannot */
+	struct kept *kept;                 /* NULL: nothing is shown or dropped by its outcome */
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
 	bool failed, stop;
@@ -65,8 +70,8 @@ static struct counters current_counters(const struct recorder *r)
 	return (struct counters){
 		.seen = count.seen,
 		.recorded = r->recorded,
-		.filtered = count.filtered + r->beyond_limit,
-		.lost = count.lost + rejected,
+		.filtered = count.filtered + r->filtered,
+		.lost = count.lost + rejected + r->lost,
 		.partial = count.partial,
 	};
 }
@@ -89,15 +94,14 @@ static void write_batch(struct recorder *r)
 	r->header.sequence += events;
 }
 
-/* assemble_event */
-static void take_event(void *context, const struct event *event)
+static bool is_buffered(const struct recorder *r)
 {
-	struct recorder *r = context;
+	return batch_builder_count(r->batch) || batch_builder_late_count(r->batch);
+}
 
-	if (r->options->events && r->recorded == r->options->events) {
-		r->beyond_limit++;
-		return;
-	}
+/* Into the trace, if there is one. */
+static void record(struct recorder *r, const struct event *event)
+{
 	/* Before it is counted: the counters of a batch are those of its last event. */
 	if (r->writer && batch_builder_add(r->batch, event)) {
 		write_batch(r);
@@ -106,20 +110,123 @@ static void take_event(void *context, const struct event *event)
 	r->recorded++;
 	if (r->options->events && r->recorded == r->options->events)
 		r->stop = true;
-	if (r->columns) {
-		struct columns_row row = {.event = event,
-			.wall_ns = r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
-			.host = r->host.info.host,
-			.backend = r->host.info.backend};
-
-		columns_print(r->columns, &row, stdout);
-	}
 	if (!r->writer)
 		return;
 	if (batch_builder_count(r->batch) == 1)
 		r->batch_began_ns = r->now.boot_ns;
 	if (r->options->unbuffered)
 		write_batch(r);
+}
+
+static void print(struct recorder *r, const struct event *event)
+{
+	struct columns_row row = {.event = event,
+		.wall_ns = r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
+		.host = r->host.info.host,
+		.backend = r->host.info.backend};
+
+	if (r->columns)
+		columns_print(r->columns, &row, stdout);
+}
+
+static bool is_decided(const struct event *event)
+{
+	return event->result.outcome != OUTCOME_PENDING;
+}
+
+/* Whether the event is wanted: -x, where the kernel could not tell. */
+static bool drop_success(struct recorder *r, const struct event *event)
+{
+	if (!r->filter_here || result_is_failure(&event->result))
+		return false;
+	r->filtered++;
+	return true;
+}
+
+/* A copy waits for the outcome. Returns its slot, by which the outcome comes. */
+static uint64_t keep(struct recorder *r, const struct event *event, uint64_t number)
+{
+	int64_t slot = kept_add(r->kept, event, number);
+
+	if (slot >= 0)
+		return (uint64_t)slot;
+	if (r->filter_here)
+		r->lost++; /* whether it is wanted will not be known */
+	else
+		print(r, event);
+	return r->filter_here ? ASSEMBLE_NO_RESULT : number;
+}
+
+/* assemble_handlers.event */
+static uint64_t take_event(void *context, const struct event *event)
+{
+	struct recorder *r = context;
+	uint64_t number;
+
+	if (r->options->events && r->recorded == r->options->events) {
+		r->filtered++;
+		return ASSEMBLE_NO_RESULT;
+	}
+	if (r->filter_here && !is_decided(event))
+		return keep(r, event, 0);
+	if (drop_success(r, event))
+		return ASSEMBLE_NO_RESULT;
+	number = r->recorded;
+	record(r, event);
+	if (r->kept && !is_decided(event))
+		return keep(r, event, number);
+	print(r, event);
+	return number;
+}
+
+/* Into its row if its batch is not written yet, else as a record of its own. */
+static void record_result(struct recorder *r, uint64_t number, const struct result *result)
+{
+	struct late_result late = {number, *result};
+
+	if (!r->writer)
+		return;
+	if (number >= r->header.sequence &&
+		!batch_builder_set_result(
+			r->batch, (uint32_t)(number - r->header.sequence), result))
+		return;
+	if (batch_builder_add_late(r->batch, &late)) {
+		write_batch(r);
+		batch_builder_add_late(r->batch, &late);
+	}
+	if (!batch_builder_count(r->batch) && batch_builder_late_count(r->batch) == 1)
+		r->batch_began_ns = r->now.boot_ns;
+}
+
+/* assemble_handlers.result */
+static void take_result(void *context, uint64_t number, const struct result *result)
+{
+	struct recorder *r = context;
+	struct kept_event *kept;
+
+	if (!r->kept) {
+		record_result(r, number, result);
+		return;
+	}
+	kept = kept_get(r->kept, number);
+	kept->event.result = *result;
+	if (!r->filter_here)
+		record_result(r, kept->number, result);
+	if (!drop_success(r, &kept->event)) {
+		if (r->filter_here)
+			record(r, &kept->event);
+		print(r, &kept->event);
+	}
+	kept_remove(r->kept, number);
+}
+
+/* At the end: undecided. */
+static void release_kept(void *context, struct kept_event *kept)
+{
+	struct recorder *r = context;
+
+	if (!drop_success(r, &kept->event))
+		print(r, &kept->event);
 }
 
 /* capture_sample */
@@ -247,7 +354,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		if (!r->columns)
 			goto failed;
 	}
-	r->assemble = assemble_new(hold * NS_PER_MS, take_event, r);
+	r->assemble = assemble_new(
+		hold * NS_PER_MS, &(struct assemble_handlers){take_event, take_result, r});
 	if (!r->assemble) {
 		error_set(error, "out of memory");
 		goto failed;
@@ -255,8 +363,17 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	r->signals = block_signals(error);
 	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
 		host_describe(&r->host, backend,
-			filter_describe(&options->filter, filters, sizeof filters), error))
+			filter_describe(&options->filter, filters, sizeof filters),
+			capture_failed_only(r->capture) || !options->filter.failed, error))
 		goto failed;
+	r->filter_here = options->filter.failed && !capture_failed_only(r->capture);
+	if (r->filter_here || (r->columns && columns_show_result(r->columns))) {
+		r->kept = kept_new(KEPT_MAX);
+		if (!r->kept) {
+			error_set(error, "out of memory");
+			goto failed;
+		}
+	}
 	if (options->write && start_writing(r, error))
 		goto failed;
 	return r;
@@ -272,6 +389,7 @@ void recorder_free(struct recorder *r)
 	capture_close(r->capture);
 	assemble_free(r->assemble);
 	columns_free(r->columns);
+	kept_free(r->kept);
 	trace_writer_free(r->writer);
 	batch_builder_free(r->batch);
 	if (r->fd > STDERR_FILENO)
@@ -352,7 +470,7 @@ static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, enum re
 
 	if (end_ns < deadline)
 		deadline = end_ns;
-	if (r->writer && batch_builder_count(r->batch)) {
+	if (r->writer && is_buffered(r)) {
 		flush = r->batch_began_ns + r->options->flush_ms * NS_PER_MS;
 		deadline = flush < deadline ? flush : deadline;
 	}
@@ -388,6 +506,8 @@ static void finish(struct recorder *r)
 	}
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, UINT64_MAX);
+	if (r->kept)
+		kept_visit(r->kept, release_kept, r);
 	flush_print(r);
 	r->final = current_counters(r);
 	if (!r->writer)

@@ -460,6 +460,7 @@ static void choose_usual(struct columns *c, const struct columns_choice *choice)
 		{choice->lport, "lport"},
 		{true, "daddr"},
 		{true, "dport"},
+		{choice->result, "result"},
 	};
 
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
@@ -504,6 +505,15 @@ int columns_check(const struct columns_choice *choice, struct error *error)
 void columns_free(struct columns *c)
 {
 	free(c);
+}
+
+bool columns_show_result(const struct columns *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		if (c->cells[i].kind->write == write_result ||
+			c->cells[i].kind->write == write_latency)
+			return true;
+	return false;
 }
 
 void columns_header(struct columns *c, FILE *out)

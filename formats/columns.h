@@ -21,6 +21,7 @@ struct columns_choice {
 	const char *names; /* -o: column names with commas between; NULL: the usual ones */
 	bool host;         /* first of the usual ones */
 	bool time, clock, uid, lport;
+	bool result; /* behind the usual ones */
 };
 
 struct columns;
@@ -31,6 +32,9 @@ int columns_check(const struct columns_choice *choice, struct error *error);
 /* NULL: see error (an unknown style or column, a choice that the style cannot show). */
 struct columns *columns_new(const struct columns_choice *choice, struct error *error);
 void columns_free(struct columns *columns);
+
+/* True if what a row shows depends on event->result. */
+bool columns_show_result(const struct columns *columns);
 
 /* Each writes one line. Errors of the stream are the caller's to check, with ferror(). */
 void columns_header(struct columns *columns, FILE *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "filter.h"
 #include "number.h"
+#include "result.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -150,7 +151,8 @@ static bool list_wants(const struct filter_list *list, uint32_t value)
 
 bool filter_matches(const struct filter *filter, const struct event *event)
 {
-	return (!filter->family || filter->family == event->daddr.family) &&
+	return (!filter->failed || result_is_failure(&event->result)) &&
+	       (!filter->family || filter->family == event->daddr.family) &&
 	       list_wants(&filter->pids, event->process->pid) &&
 	       list_wants(&filter->uids, event->process->uid) &&
 	       list_wants(&filter->ports, event->dport);
@@ -181,6 +183,8 @@ char *filter_describe(const struct filter *filter, char *out, size_t size)
 		return out;
 	if (filter->family)
 		fprintf(stream, "ip %u", filter->family);
+	if (filter->failed)
+		fputs(ftell(stream) > 0 ? " and failed" : "failed", stream);
 	describe(stream, "pid", &filter->pids);
 	describe(stream, "uid", &filter->uids);
 	describe(stream, "port", &filter->ports);

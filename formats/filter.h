@@ -23,6 +23,7 @@ struct filter_list {
 struct filter {
 	struct filter_list pids, uids, ports; /* ports: of the destination */
 	uint8_t family;                       /* 4 or 6; 0: both */
+	bool failed;                          /* only what is known to have failed */
 };
 
 /* All zero is a filter that matches everything. */

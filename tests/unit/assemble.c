@@ -16,7 +16,7 @@ static struct {
 	size_t count;
 } given;
 
-static void give(void *context, const struct event *event)
+static uint64_t give(void *context, const struct event *event)
 {
 	assert_ptr_equal(context, &given);
 	assert_true(given.count < COUNT(given.events));
@@ -24,15 +24,31 @@ static void give(void *context, const struct event *event)
 	given.events[given.count] = *event;
 	memcpy(given.comms[given.count], event->process->comm.data, event->process->comm.length);
 	given.comms[given.count][event->process->comm.length] = '\0';
-	given.count++;
+	return given.count++;
+}
+
+/* The last late result, and how many came. */
+static struct {
+	uint64_t number;
+	struct result result;
+	size_t count;
+} late;
+
+static void give_result(void *context, uint64_t number, const struct result *result)
+{
+	assert_ptr_equal(context, &given);
+	late.number = number;
+	late.result = *result;
+	late.count++;
 }
 
 static struct assemble *start(void)
 {
-	struct assemble *a = assemble_new(HOLD, give, &given);
+	struct assemble *a =
+		assemble_new(HOLD, &(struct assemble_handlers){give, give_result, &given});
 
 	assert_non_null(a);
-	given.count = 0;
+	given.count = late.count = 0;
 	return a;
 }
 
@@ -42,8 +58,7 @@ static struct sample_attempt attempt_of(uint64_t socket, uint32_t ordinal, uint3
 		.kind = SAMPLE_ATTEMPT,
 		.flags = flags,
 		.time_ns = 10000,
-		.socket = socket,
-		.ordinal = ordinal,
+		.id = socket << 8 | ordinal,
 		.pid = 7,
 		.tid = 8,
 		.uid = 1000,
@@ -59,8 +74,7 @@ static struct sample_source source_of(uint64_t socket, uint32_t ordinal)
 {
 	return (struct sample_source){
 		.kind = SAMPLE_SOURCE,
-		.ordinal = ordinal,
-		.socket = socket,
+		.id = socket << 8 | ordinal,
 		.saddr = {10, 0, 0, 2},
 		.daddr = {10, 0, 0, 1},
 		.lport = 40000,
@@ -305,6 +319,76 @@ static void too_many_waiting_are_handed_on_early_and_in_order(void **state)
 	assemble_free(a);
 }
 
+static void send_outcome(struct assemble *a, uint64_t socket, uint32_t ordinal, uint8_t result)
+{
+	struct sample_outcome sample = {
+		.kind = SAMPLE_OUTCOME,
+		.id = socket << 8 | ordinal,
+		.end = {.latency_ns = 1234567, .retransmits = 3, .error = 111, .result = result},
+	};
+
+	assemble_sample(a, &sample, sizeof sample);
+}
+
+static void an_outcome_stands_with_the_event_or_comes_later(void **state)
+{
+	struct assemble *a = start();
+
+	(void)state;
+	/* While it waits for its source: no source will come any more. */
+	send_attempt(a, 1, 1, SAMPLE_UNDECIDED, 10000);
+	send_outcome(a, 1, 1, RESULT_FAILED);
+	send_outcome(a, 1, 1, RESULT_ESTABLISHED); /* once more: ignored */
+	assemble_release(a, 10000);
+	assert_int_equal(given.count, 1);
+	assert_int_equal(given.events[0].result.outcome, OUTCOME_FAILED);
+	assert_int_equal(given.events[0].result.error, 111);
+	assert_int_equal(given.events[0].result.retransmits, 3);
+	assert_int_equal(given.events[0].result.latency_us, 1235);
+	/* Handed on already. */
+	send_attempt(a, 2, 1, SAMPLE_COMPLETE | SAMPLE_UNDECIDED, 10001);
+	send_attempt(a, 3, 1, SAMPLE_COMPLETE | SAMPLE_UNDECIDED, 10002);
+	assemble_release(a, 10002);
+	assert_int_equal(given.count, 3);
+	assert_int_equal(given.events[1].result.outcome, OUTCOME_PENDING);
+	assert_int_equal(late.count, 0);
+	send_outcome(a, 3, 1, RESULT_ABANDONED);
+	assert_int_equal(late.count, 1);
+	assert_int_equal(late.number, 2);
+	assert_int_equal(late.result.outcome, OUTCOME_ABANDONED);
+	send_outcome(a, 3, 1, RESULT_FAILED);
+	send_outcome(a, 1, 1, RESULT_FAILED);
+	send_outcome(a, 4, 1, RESULT_FAILED); /* of nobody */
+	assert_int_equal(late.count, 1);
+	send_outcome(a, 2, 1, RESULT_ESTABLISHED);
+	assert_int_equal(late.count, 2);
+	assert_int_equal(late.number, 1);
+	assert_int_equal(assemble_rejected(a), 0);
+	assemble_free(a);
+}
+
+/* One that says that it has ended takes no outcome; one that ended inside the call has it. */
+static void decided_attempts_take_no_outcome(void **state)
+{
+	struct assemble *a = start();
+	struct sample_attempt sample = attempt_of(1, 1, SAMPLE_COMPLETE);
+
+	(void)state;
+	sample.end = (struct sample_end){
+		.latency_ns = 499, .error = 101, .result = RESULT_FAILED, .retransmits = 0};
+	assemble_sample(a, &sample, sizeof sample);
+	send_attempt(a, 2, 1, 0, 10000);
+	send_outcome(a, 1, 1, RESULT_ESTABLISHED);
+	send_outcome(a, 2, 1, RESULT_ESTABLISHED);
+	assemble_release(a, UINT64_MAX);
+	assert_int_equal(given.events[0].result.outcome, OUTCOME_FAILED);
+	assert_int_equal(given.events[0].result.error, 101);
+	assert_int_equal(given.events[0].result.latency_us, 0);
+	assert_int_equal(given.events[1].result.outcome, OUTCOME_PENDING);
+	assert_int_equal(late.count, 0);
+	assemble_free(a);
+}
+
 static void samples_that_are_none_are_counted(void **state)
 {
 	struct assemble *a = start();
@@ -316,12 +400,14 @@ static void samples_that_are_none_are_counted(void **state)
 	(void)state;
 	/* Each kind with each length but its own; none is read beyond its end. */
 	for (size_t length = 0; length <= sizeof bytes; length++)
-		for (unsigned int kind = 1; kind <= 2; kind++) {
+		for (unsigned int kind = 1; kind <= 3; kind++) {
 			uint8_t *copy;
 
 			memcpy(bytes, &attempt, sizeof attempt);
 			bytes[0] = (uint8_t)kind;
-			if (length == (kind == 1 ? sizeof attempt : sizeof source))
+			if (length == (kind == 1          ? sizeof attempt
+					      : kind == 2 ? sizeof source
+							  : sizeof(struct sample_outcome)))
 				continue;
 			copy = exact_copy(bytes, length);
 			assemble_sample(a, copy, length);
@@ -363,6 +449,8 @@ int main(void)
 		cmocka_unit_test(an_attempt_waits_for_its_time_and_no_longer),
 		cmocka_unit_test(order_is_kept),
 		cmocka_unit_test(too_many_waiting_are_handed_on_early_and_in_order),
+		cmocka_unit_test(an_outcome_stands_with_the_event_or_comes_later),
+		cmocka_unit_test(decided_attempts_take_no_outcome),
 		cmocka_unit_test(samples_that_are_none_are_counted),
 	};
 

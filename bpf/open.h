@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Attempts under way, for the backends that hook the return of the kernel's
+ * connect functions. An attempt is in the map from its SYN_SENT to its end:
+ *
+ *	state_changed to SYN_SENT    the attempt begins: its time is kept
+ *	return of tcp_v4_connect     the sample is sent; if undecided the id is kept
+ *	state_changed from SYN_SENT  the outcome is sent, the attempt leaves the map
+ *
+ * The caller holds the socket's lock until the function has returned, so only
+ * what happens inside the call can come before the return. A socket leaves
+ * SYN_SENT always by way of inet_sock_set_state: nothing stays in the map.
+ */
+#ifndef OPEN_H
+#define OPEN_H
+
+#include "common.h"
+#include <bpf/bpf_tracing.h>
+
+struct open_attempt {
+	__u64 id; /* 0: the call has not returned yet */
+	__u64 start_ns;
+};
+
+/* By the address of the struct sock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OPEN_MAX);
+	__type(key, __u64);
+	__type(value, struct open_attempt);
+} open_attempts SEC(".maps");
+
+/* Samples of attempts that are sent only if they fail; the recorder makes room for them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, struct sample_attempt);
+} held SEC(".maps");
+
+/* Who opened an MPTCP connection, by the address of its struct mptcp_sock. */
+struct owner {
+	__u64 start_ns, exec_id;
+	__u32 pid, tid, uid, gid;
+	__u8 comm[SAMPLE_COMM_SIZE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct owner);
+} mptcp_owners SEC(".maps");
+
+/* What the hook found out about a call that returned. */
+struct call_facts {
+	__u32 daddr[4], saddr[4]; /* in network byte order; zero: unknown */
+	__u16 dport, lport;       /* in host byte order */
+	__u8 family, state;       /* of the addresses; of the socket */
+	__u32 flags;              /* SAMPLE_.. */
+	__u32 net_ns;
+	int is_mptcp; /* a subflow */
+};
+
+/* The connection that a subflow belongs to; 0: this kernel forbids to find out. */
+static __always_inline __u64 mptcp_of(struct sock *sk)
+{
+	struct mptcp_subflow_context *subflow;
+
+	if (!settings.may_read || !bpf_core_type_exists(struct mptcp_subflow_context))
+		return 0;
+	subflow = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_data);
+	return (__u64)BPF_CORE_READ(subflow, conn);
+}
+
+/*
+ * Further subflows of an MPTCP connection are opened by a worker of the kernel:
+ * they are credited to who opened the first one, or to nobody, never to the
+ * worker. 5.11 and newer.
+ */
+static __always_inline void credit_owner(struct sample_attempt *s, struct sock *sk)
+{
+	struct owner owner = {}, *found;
+	struct task_struct *task;
+	__u64 key;
+
+	task = (struct task_struct *)bpf_get_current_task_btf();
+	key = mptcp_of(sk);
+	if (!(task->flags & PF_KTHREAD)) {
+		owner.start_ns = s->start_ns;
+		owner.exec_id = s->exec_id;
+		owner.pid = s->pid;
+		owner.tid = s->tid;
+		owner.uid = s->uid;
+		owner.gid = s->gid;
+		__builtin_memcpy(owner.comm, s->comm, sizeof owner.comm);
+		if (key)
+			bpf_map_update_elem(&mptcp_owners, &key, &owner, BPF_ANY);
+		return;
+	}
+	found = bpf_map_lookup_elem(&mptcp_owners, &key);
+	if (found)
+		owner = *found;
+	s->flags |= SAMPLE_SUBFLOW;
+	s->start_ns = owner.start_ns;
+	s->exec_id = owner.exec_id;
+	s->pid = owner.pid;
+	s->tid = owner.tid;
+	s->uid = owner.uid;
+	s->gid = owner.gid;
+	__builtin_memcpy(s->comm, owner.comm, sizeof s->comm);
+}
+
+static __always_inline void fill_sample(struct sample_attempt *s, __u64 id, __u64 start_ns,
+	const struct call_facts *facts, struct sock *sk, int ret)
+{
+	sample_begin(s, id, start_ns, facts->family, facts->dport);
+	s->flags = SAMPLE_COMPLETE | facts->flags;
+	s->net_ns = facts->net_ns;
+	s->returned = (__u16)(1 - ret);
+	s->lport = facts->lport;
+	copy_address(s->daddr, facts->daddr);
+	copy_address(s->saddr, facts->saddr);
+	task_identity(&s->start_ns, &s->exec_id);
+	if (facts->is_mptcp && HAS_HELPER(get_current_task_btf))
+		credit_owner(s, sk);
+}
+
+/* A connect function returned. Sends the sample, or keeps it until the attempt fails. */
+static __always_inline int attempt_returned(
+	struct sock *sk, int ret, const struct call_facts *facts)
+{
+	struct capture_counters *count = this_cpu_counters();
+	__u64 key = (__u64)sk, now = bpf_ktime_get_boot_ns(), start_ns = now;
+	struct open_attempt *open = bpf_map_lookup_elem(&open_attempts, &key);
+	struct sample_end end = {};
+	struct sample_attempt *s;
+	int undecided, wanted;
+	__u64 id;
+
+	if (!count)
+		return 0;
+	if (open)
+		start_ns = open->start_ns;
+	wanted = attempt_wanted(count, facts->family, facts->dport);
+	undecided = !ret && facts->state != TCP_ESTABLISHED;
+	if (ret) {
+		end.result = RESULT_FAILED;
+		end.error = (__u16)-ret;
+	} else if (!undecided) { /* TCP_REPAIR */
+		end.result = RESULT_ESTABLISHED;
+	}
+	if (!undecided)
+		end.latency_ns = now - start_ns;
+	if (wanted && settings.failed_only && !ret) {
+		struct sample_attempt hold;
+
+		if (!undecided) {
+			count->filtered++;
+			wanted = 0;
+		} else {
+			id = new_id(count);
+			fill_sample(&hold, id, start_ns, facts, sk, ret);
+			if (!open || bpf_map_update_elem(&held, &key, &hold, BPF_ANY)) {
+				count->lost++;
+				wanted = 0;
+			} else {
+				open->id = id;
+				return 0;
+			}
+		}
+	}
+	if (!wanted) {
+		if (open)
+			bpf_map_delete_elem(&open_attempts, &key);
+		return 0;
+	}
+	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	if (!s) {
+		count->lost++;
+		if (open)
+			bpf_map_delete_elem(&open_attempts, &key);
+		return 0;
+	}
+	id = new_id(count);
+	fill_sample(s, id, start_ns, facts, sk, ret);
+	s->end = end;
+	if (undecided && open) {
+		open->id = id;
+		s->flags |= SAMPLE_UNDECIDED;
+	} else if (undecided && settings.outcome_hook) {
+		count->partial++; /* the map is full: its outcome will not be known */
+	}
+	count->submitted++;
+	sample_submit(s);
+	if (!undecided && open)
+		bpf_map_delete_elem(&open_attempts, &key);
+	return 0;
+}
+
+static __always_inline void attempt_ended(struct sock *sk, int state)
+{
+	struct capture_counters *count = this_cpu_counters();
+	__u64 key = (__u64)sk;
+	struct open_attempt *open = bpf_map_lookup_elem(&open_attempts, &key);
+	struct sample_end end = {.result = RESULT_ABANDONED};
+	struct tcp_sock *tcp;
+
+	if (!open || !open->id || !count) /* inside the call: its return tells */
+		return;
+	end.latency_ns = bpf_ktime_get_boot_ns() - open->start_ns;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	if (tcp)
+		end.retransmits = tcp->total_retrans + 1;
+	if (state == TCP_ESTABLISHED) {
+		end.result = RESULT_ESTABLISHED;
+	} else if (sk->sk_err) {
+		end.result = RESULT_FAILED;
+		end.error = (__u16)sk->sk_err;
+	}
+	if (settings.failed_only) {
+		struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key), *s;
+
+		if (hold && end.result == RESULT_ESTABLISHED) {
+			count->filtered++;
+		} else if (hold) {
+			s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+			if (s) {
+				*s = *hold;
+				s->end = end;
+				count->submitted++;
+				sample_submit(s);
+			} else {
+				count->lost++;
+			}
+		}
+		bpf_map_delete_elem(&held, &key);
+	} else {
+		outcome_submit(count, open->id, &end);
+	}
+	bpf_map_delete_elem(&open_attempts, &key);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
+{
+	if (newstate == TCP_SYN_SENT) {
+		__u64 key = (__u64)sk;
+		struct open_attempt open = {.start_ns = bpf_ktime_get_boot_ns()};
+
+		/* Not the socket above the subflows of MPTCP. */
+		if (sk->sk_protocol == IPPROTO_TCP)
+			bpf_map_update_elem(&open_attempts, &key, &open, BPF_ANY);
+	} else if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) &&
+		   newstate != TCP_SYN_RECV) {
+		attempt_ended(sk, newstate);
+	}
+	return 0;
+}
+
+#endif
