@@ -29,7 +29,7 @@ CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame
 LDFLAGS += -fsanitize=address,undefined
 endif
 
-BACKENDS := fentry kprobe cgroup
+BACKENDS := fentry kprobe cgroup cgroup_plain
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
 REPLAY := $(patsubst %.c,$B/%.o,$(wildcard replay/*.c))
@@ -53,7 +53,7 @@ $B/%.o: %.c
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 # The programs for the kernel, stripped of all but their BTF and put into the recorder.
-build/bpf/%.bpf.o: bpf/%.bpf.c bpf/common.h bpf/kernel.h bpf/tcpconnect.h
+build/bpf/%.bpf.o: bpf/%.bpf.c bpf/cgroup.bpf.c $(wildcard bpf/*.h)
 	@mkdir -p $(@D)
 	@echo "  BPF   $<"
 	$Q$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \

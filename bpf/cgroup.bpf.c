@@ -10,8 +10,9 @@
  *	state_changed       the tracepoint, with BTF: more of the caller, then the outcome with the
  *	                    errno of a failure
  *
- * Where the tracepoint cannot be attached, source_known asks for the changes of
- * state: a failure then has no reason. All of them run with the socket locked
+ * Compiled a second time without the tracepoint (PLAIN), free of CO-RE, since a
+ * kernel without BTF takes no object that has any. Then source_known asks for the
+ * changes of state: a failure has no reason. All of them run with the socket locked
  * or in the one thread that connects, so the samples of an attempt are in order.
  */
 #include "common.h"
@@ -51,6 +52,18 @@ static __always_inline void attempt_failed(
 	state->id = 0;
 }
 
+/*
+ * The first subflow of an MPTCP connection is opened by the program, the others
+ * by a worker of the kernel. The owner is forgotten when the program closes it.
+ */
+static __always_inline void mptcp_owner(struct sample_attempt *s, __u64 mptcp)
+{
+	if (mptcp && bpf_map_lookup_elem(&mptcp_owners, &mptcp))
+		credit(s, mptcp);
+	else if (mptcp)
+		remember_owner(s, mptcp);
+}
+
 /* address: 4 or 16 bytes in network byte order, in four words. */
 static __always_inline void connect_called(
 	struct bpf_sock_addr *ctx, __u8 family, const __u32 address[4], __u32 flags)
@@ -81,6 +94,8 @@ static __always_inline void connect_called(
 	sample_begin(s, new_id(count), now, family, dport);
 	copy_address(s->daddr, address);
 	s->flags = flags;
+	if (settings.mptcp)
+		mptcp_owner(s, (__u64)bpf_skc_to_mptcp_sock(sk));
 	if (state) {
 		*state = (struct attempt_state){.id = s->id, .start_ns = now, .family = family};
 		s->flags |= SAMPLE_UNDECIDED;
@@ -206,6 +221,11 @@ int released(struct bpf_sock *ctx)
 	struct capture_counters *count;
 	struct attempt_state *state;
 
+	if (settings.mptcp && ctx->protocol == IPPROTO_MPTCP) {
+		__u64 mptcp = (__u64)ctx;
+
+		bpf_map_delete_elem(&mptcp_owners, &mptcp);
+	}
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return 1;
 	state = bpf_sk_storage_get(&attempts, ctx, 0, 0);
@@ -219,6 +239,7 @@ int released(struct bpf_sock *ctx)
 	return 1;
 }
 
+#ifndef PLAIN /* what needs BTF stands in the other object only */
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
 {
@@ -256,5 +277,6 @@ int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
 	state->id = 0;
 	return 0;
 }
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -52,6 +52,20 @@ struct {
 	__type(value, __u64);
 } filter_ports SEC(".maps");
 
+/* Who opened an MPTCP connection, by the address of its struct mptcp_sock. */
+struct owner {
+	__u64 start_ns, exec_id;
+	__u32 pid, tid, uid, gid;
+	__u8 comm[SAMPLE_COMM_SIZE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct owner);
+} mptcp_owners SEC(".maps");
+
 static __always_inline struct capture_counters *this_cpu_counters(void)
 {
 	__u32 zero = 0;
@@ -152,6 +166,38 @@ static __always_inline void sample_begin(
 static __always_inline __u64 new_id(struct capture_counters *count)
 {
 	return ++count->ids << 16 | (bpf_get_smp_processor_id() & 0xffff);
+}
+
+static __always_inline void remember_owner(const struct sample_attempt *s, __u64 mptcp)
+{
+	struct owner owner = {
+		.start_ns = s->start_ns,
+		.exec_id = s->exec_id,
+		.pid = s->pid,
+		.tid = s->tid,
+		.uid = s->uid,
+		.gid = s->gid,
+	};
+
+	__builtin_memcpy(owner.comm, s->comm, sizeof owner.comm);
+	bpf_map_update_elem(&mptcp_owners, &mptcp, &owner, BPF_ANY);
+}
+
+/* A further subflow, opened by a worker of the kernel: of the owner or of nobody. */
+static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
+{
+	struct owner owner = {}, *found = bpf_map_lookup_elem(&mptcp_owners, &mptcp);
+
+	if (found)
+		owner = *found;
+	s->flags |= SAMPLE_SUBFLOW;
+	s->start_ns = owner.start_ns;
+	s->exec_id = owner.exec_id;
+	s->pid = owner.pid;
+	s->tid = owner.tid;
+	s->uid = owner.uid;
+	s->gid = owner.gid;
+	__builtin_memcpy(s->comm, owner.comm, sizeof s->comm);
 }
 
 static __always_inline void sample_submit(void *sample)

@@ -21,6 +21,9 @@
 #ifndef IPPROTO_TCP
 #define IPPROTO_TCP 6
 #endif
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
 #define EINVAL 22
 #define ENETUNREACH 101
 #define O_NONBLOCK 04000

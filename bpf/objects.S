@@ -12,4 +12,5 @@ backend_\name\()_end:
 	object	fentry
 	object	kprobe
 	object	cgroup
+	object	cgroup_plain
 	.section .note.GNU-stack, "", %progbits

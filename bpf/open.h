@@ -38,20 +38,6 @@ struct {
 	__type(value, struct sample_attempt);
 } held SEC(".maps");
 
-/* Who opened an MPTCP connection, by the address of its struct mptcp_sock. */
-struct owner {
-	__u64 start_ns, exec_id;
-	__u32 pid, tid, uid, gid;
-	__u8 comm[SAMPLE_COMM_SIZE];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, __u64);
-	__type(value, struct owner);
-} mptcp_owners SEC(".maps");
-
 /* What the hook found out about a call that returned. */
 struct call_facts {
 	__u32 daddr[4], saddr[4]; /* in network byte order; zero: unknown */
@@ -80,35 +66,15 @@ static __always_inline __u64 mptcp_of(struct sock *sk)
  */
 static __always_inline void credit_owner(struct sample_attempt *s, struct sock *sk)
 {
-	struct owner owner = {}, *found;
 	struct task_struct *task;
 	__u64 key;
 
 	task = (struct task_struct *)bpf_get_current_task_btf();
 	key = mptcp_of(sk);
-	if (!(task->flags & PF_KTHREAD)) {
-		owner.start_ns = s->start_ns;
-		owner.exec_id = s->exec_id;
-		owner.pid = s->pid;
-		owner.tid = s->tid;
-		owner.uid = s->uid;
-		owner.gid = s->gid;
-		__builtin_memcpy(owner.comm, s->comm, sizeof owner.comm);
-		if (key)
-			bpf_map_update_elem(&mptcp_owners, &key, &owner, BPF_ANY);
-		return;
-	}
-	found = bpf_map_lookup_elem(&mptcp_owners, &key);
-	if (found)
-		owner = *found;
-	s->flags |= SAMPLE_SUBFLOW;
-	s->start_ns = owner.start_ns;
-	s->exec_id = owner.exec_id;
-	s->pid = owner.pid;
-	s->tid = owner.tid;
-	s->uid = owner.uid;
-	s->gid = owner.gid;
-	__builtin_memcpy(s->comm, owner.comm, sizeof s->comm);
+	if (task->flags & PF_KTHREAD)
+		credit(s, key);
+	else if (key)
+		remember_owner(s, key);
 }
 
 static __always_inline void fill_sample(struct sample_attempt *s, __u64 id, __u64 start_ns,

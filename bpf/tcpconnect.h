@@ -118,8 +118,8 @@ struct capture_settings {
 	__u64 wakeup_bytes; /* wake the reader when the ring holds this much */
 	__u32 failed_only;  /* keep what succeeds; only the backends that see each outcome */
 	__u32 may_read;     /* helpers that read kernel memory are allowed (no lockdown) */
-	__u32 outcome_hook; /* cgroup: the tracepoint tells the outcomes */
-	__u32 reserved;
+	__u32 outcome_hook; /* the tracepoint tells the outcomes */
+	__u32 mptcp;        /* cgroup: the helper is there that finds the connection of a subflow */
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */

@@ -20,6 +20,8 @@ enum feature {
 struct backend {
 	const char *name, *hooks;
 	const char *object, *object_end; /* the compiled programs, embedded */
+	const char *plain,
+		*plain_end; /* the same without FEATURE_OUTCOME; NULL: by leaving it out */
 	/* A row without name ends it. First what ends an attempt, last what begins one. */
 	struct backend_program {
 		const char *name;

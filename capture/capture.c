@@ -46,6 +46,13 @@ static struct bpf_map *find_map(const struct capture *c, const char *name)
 	return bpf_object__find_map_by_name(c->object, name);
 }
 
+/* NULL: not in this object. */
+static struct bpf_program *find_program(
+	const struct capture *c, const struct backend_program *program)
+{
+	return bpf_object__find_program_by_name(c->object, program->name);
+}
+
 /* How many rows a hash needs for the values; ports have their bitmap instead. */
 static uint32_t list_size(const struct filter_list *list)
 {
@@ -79,6 +86,9 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.failed_only = c->failed_only,
 		.may_read = may_read(),
 		.outcome_hook = !(c->left_out & FEATURE_OUTCOME),
+		.mptcp = c->backend->on_cgroup && !(c->left_out & FEATURE_CLOSE) &&
+			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+				 BPF_FUNC_skc_to_mptcp_sock, NULL) == 1,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -122,13 +132,20 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	const struct backend *b = c->backend;
 	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
 
-	c->object = bpf_object__open_mem(b->object, (size_t)(b->object_end - b->object), &open);
+	if (b->plain && c->left_out & FEATURE_OUTCOME)
+		c->object =
+			bpf_object__open_mem(b->plain, (size_t)(b->plain_end - b->plain), &open);
+	else
+		c->object =
+			bpf_object__open_mem(b->object, (size_t)(b->object_end - b->object), &open);
 	if (!c->object)
 		return error_set(error, "cannot open the programs: %s", strerror(errno));
-	for (const struct backend_program *p = b->programs; p->name; p++)
-		if (p->feature & c->left_out)
-			bpf_program__set_autoload(
-				bpf_object__find_program_by_name(c->object, p->name), false);
+	for (const struct backend_program *p = b->programs; p->name; p++) {
+		struct bpf_program *program = find_program(c, p);
+
+		if (program && p->feature & c->left_out)
+			bpf_program__set_autoload(program, false);
+	}
 	if (configure(c, options, error))
 		return -1;
 	if (bpf_object__load(c->object)) {
@@ -153,17 +170,17 @@ static int attach(struct capture *c, struct error *error)
 			return error_set(error, "cannot open %s: %s", path, strerror(errno));
 	}
 	for (size_t i = 0; b->programs[i].name && !status; i++) {
-		const char *name = b->programs[i].name;
-		struct bpf_program *program = bpf_object__find_program_by_name(c->object, name);
+		struct bpf_program *program = find_program(c, &b->programs[i]);
 
-		if (!bpf_program__autoload(program))
+		if (!program || !bpf_program__autoload(program))
 			continue;
 		if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
 			c->links[i] = bpf_program__attach_cgroup(program, cgroup);
 		else
 			c->links[i] = bpf_program__attach(program);
 		if (!c->links[i])
-			status = error_set(error, "cannot attach %s: %s", name, strerror(errno));
+			status = error_set(error, "cannot attach %s: %s", b->programs[i].name,
+				strerror(errno));
 	}
 	if (cgroup >= 0)
 		close(cgroup);
@@ -301,11 +318,11 @@ static uint64_t recursion_misses(const struct capture *c)
 	uint64_t misses = 0;
 
 	for (const struct backend_program *p = c->backend->programs; p->name; p++) {
-		struct bpf_program *program = bpf_object__find_program_by_name(c->object, p->name);
+		struct bpf_program *program = find_program(c, p);
 		struct bpf_prog_info info = {0};
 		uint32_t size = sizeof info;
 
-		if (p->counts_misses && bpf_program__autoload(program) &&
+		if (p->counts_misses && program && bpf_program__autoload(program) &&
 			!bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
 			misses += info.recursion_misses;
 	}

@@ -234,6 +234,27 @@ static void write_ancestors(const struct columns *c, const struct columns_row *r
 	}
 }
 
+/* "mapped+nonblocking" */
+static void write_flags(const struct columns *c, const struct columns_row *row, char *out)
+{
+	static const struct {
+		uint32_t flag;
+		const char *word;
+	} words[] = {
+		{EVENT_MAPPED, "mapped"},
+		{EVENT_NONBLOCKING, "nonblocking"},
+		{EVENT_SUBFLOW, "subflow"},
+	};
+	char *end = out;
+
+	(void)c;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (row->event->flags & words[i].flag)
+			end += sprintf(end, "%s%s", end > out ? "+" : "", words[i].word);
+	if (end == out)
+		strcpy(out, "-");
+}
+
 static void write_result(const struct columns *c, const struct columns_row *row, char *out)
 {
 	(void)c;
@@ -320,6 +341,7 @@ static const struct column_kind kinds[] = {
 	{"lport", "LPORT", 5, write_lport},
 	{"daddr", "DADDR", 15, write_daddr},
 	{"dport", "DPORT", 5, write_dport},
+	{"flags", "FLAGS", 18, write_flags},
 	{"returned", "RETURNED", 12, write_returned},
 	{"result", "RESULT", 12, write_result},
 	{"latency", "LAT(ms)", 9, write_latency},
