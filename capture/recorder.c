@@ -8,16 +8,15 @@
 #include "capture.h"
 #include "clock.h"
 #include "host.h"
+#include "output.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROGRAM "tcpconnect-rec"
@@ -44,30 +43,40 @@ struct recorder {
 	struct capture *capture;
 	struct assemble *assemble;
 	struct columns *columns; /* NULL: not printing */
-	int fd, signals, epoll;
-	struct trace_writer *writer; /* NULL: not writing */
-	struct batch_builder *batch;
-	struct batch_header header;
-	uint64_t batch_began_ns; /* its first event came then */
+	int signals, epoll;
+	struct output_options output_options;
+	struct output *output; /* NULL: not writing */
 	struct clock_anchor now;
-	uint64_t recorded, beyond_limit;
+	uint64_t taken, beyond_limit; /* events */
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
 	bool failed, stop;
+	bool flush; /* asked for by USR2 */
 };
 
-static struct counters current_counters(const struct recorder *r)
+/* output_counters */
+static struct counters captured(void *context)
 {
+	const struct recorder *r = context;
 	struct capture_counters count = capture_count(r->capture);
 	uint64_t rejected = assemble_rejected(r->assemble);
 
 	return (struct counters){
 		.seen = count.seen,
-		.recorded = r->recorded,
+		.recorded = r->taken,
 		.filtered = count.filtered + r->beyond_limit,
 		.lost = count.lost + rejected,
 		.partial = count.partial,
 	};
+}
+
+static struct counters current_counters(struct recorder *r)
+{
+	struct counters counters = captured(r);
+
+	if (r->output)
+		output_count(r->output, &counters);
+	return counters;
 }
 
 static void fail(struct recorder *r)
@@ -75,35 +84,19 @@ static void fail(struct recorder *r)
 	r->failed = r->stop = true;
 }
 
-static void write_batch(struct recorder *r)
-{
-	uint32_t events = batch_builder_count(r->batch);
-
-	if (r->failed)
-		return;
-	r->header.anchor = clock_anchor_now();
-	r->header.counters = current_counters(r);
-	if (trace_writer_batch(r->writer, r->batch, &r->header, &r->failure))
-		fail(r);
-	r->header.sequence += events;
-}
-
 /* assemble_event */
 static void take_event(void *context, const struct event *event)
 {
 	struct recorder *r = context;
 
-	if (r->options->events && r->recorded == r->options->events) {
+	if (r->options->events && r->taken == r->options->events) {
 		r->beyond_limit++;
 		return;
 	}
-	/* Before it is counted: the counters of a batch are those of its last event. */
-	if (r->writer && batch_builder_add(r->batch, event)) {
-		write_batch(r);
-		batch_builder_add(r->batch, event);
-	}
-	r->recorded++;
-	if (r->options->events && r->recorded == r->options->events)
+	if (r->output)
+		output_event(r->output, event);
+	r->taken++;
+	if (r->options->events && r->taken == r->options->events)
 		r->stop = true;
 	if (r->columns) {
 		struct columns_row row = {.event = event,
@@ -113,12 +106,6 @@ static void take_event(void *context, const struct event *event)
 
 		columns_print(r->columns, &row, stdout);
 	}
-	if (!r->writer)
-		return;
-	if (batch_builder_count(r->batch) == 1)
-		r->batch_began_ns = r->now.boot_ns;
-	if (r->options->unbuffered)
-		write_batch(r);
 }
 
 /* capture_sample */
@@ -131,35 +118,12 @@ static void take_sample(void *context, const void *sample, size_t length)
 
 static int open_output(struct recorder *r, struct error *error)
 {
-	const char *name = r->options->write;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (r->options->overwrite ? O_TRUNC : O_EXCL);
-
-	if (!strcmp(name, "-")) {
-		if (isatty(STDOUT_FILENO))
-			return error_set(error, "-w -: standard output is a terminal");
-		r->fd = STDOUT_FILENO;
-		return 0;
-	}
-	r->fd = open(name, flags, 0600);
-	if (r->fd < 0 && errno == EEXIST)
-		return error_set(error, "%s: exists already; --overwrite replaces it", name);
-	if (r->fd < 0)
-		return error_set(error, "%s: cannot create: %s", name, strerror(errno));
-	return 0;
-}
-
-static int start_writing(struct recorder *r, struct error *error)
-{
-	if (open_output(r, error))
-		return -1;
-	r->batch = batch_builder_new();
-	if (!r->batch)
-		return error_set(error, "out of memory");
-	memcpy(r->header.session, r->host.info.session, sizeof r->header.session);
-	r->header.host = r->host.info.host;
-	r->header.backend = r->host.info.backend;
-	r->writer = trace_writer_new(r->fd, r->options->write, &r->host.info, error);
-	return r->writer ? 0 : -1;
+	r->output_options = (struct output_options){.name = r->options->write,
+		.overwrite = r->options->overwrite,
+		.unbuffered = r->options->unbuffered,
+		.flush_ms = r->options->flush_ms};
+	r->output = output_new(&r->output_options, captured, r, error);
+	return r->output ? 0 : -1;
 }
 
 static struct capture *try_backend(struct recorder *r, const struct backend *b, struct error *error)
@@ -239,7 +203,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		return NULL;
 	}
 	r->options = options;
-	r->fd = r->signals = r->epoll = -1;
+	r->signals = r->epoll = -1;
 	hold = options->write && !options->print ? HOLD_WRITING_MS : HOLD_PRINTING_MS;
 	if (!options->write || options->print) {
 		r->columns = columns_new(&options->columns, error);
@@ -251,12 +215,14 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		error_set(error, "out of memory");
 		goto failed;
 	}
+	if (options->write && open_output(r, error))
+		goto failed;
 	r->signals = block_signals(error);
 	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
 		host_describe(&r->host, backend,
 			filter_describe(&options->filter, filters, sizeof filters), error))
 		goto failed;
-	if (options->write && start_writing(r, error))
+	if (r->output && output_start(r->output, &r->host, error))
 		goto failed;
 	return r;
 failed:
@@ -271,10 +237,7 @@ void recorder_free(struct recorder *r)
 	capture_close(r->capture);
 	assemble_free(r->assemble);
 	columns_free(r->columns);
-	trace_writer_free(r->writer);
-	batch_builder_free(r->batch);
-	if (r->fd > STDERR_FILENO)
-		close(r->fd);
+	output_free(r->output);
 	if (r->signals >= 0)
 		close(r->signals);
 	if (r->epoll >= 0)
@@ -282,7 +245,7 @@ void recorder_free(struct recorder *r)
 	free(r);
 }
 
-static void print_counters(const struct recorder *r)
+static void print_counters(struct recorder *r)
 {
 	struct counters c = current_counters(r);
 
@@ -301,8 +264,8 @@ static void handle_signals(struct recorder *r)
 			print_counters(r);
 		else if (info.ssi_signo != SIGUSR2)
 			r->stop = true;
-		else if (r->writer)
-			write_batch(r);
+		else
+			r->flush = true;
 	}
 }
 
@@ -314,7 +277,7 @@ static void flush_print(struct recorder *r)
 	error_set(&r->failure, "cannot write to standard output: %s", strerror(errno));
 	columns_free(r->columns);
 	r->columns = NULL;
-	if (r->writer)
+	if (r->output)
 		fprintf(stderr, PROGRAM ": %s; recording goes on\n", r->failure.text);
 	else if (errno == EPIPE)
 		r->stop = true;
@@ -331,9 +294,14 @@ static int work(struct recorder *r)
 		fail(r);
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, r->now.boot_ns);
-	if (r->writer && batch_builder_count(r->batch) &&
-		r->now.boot_ns - r->batch_began_ns >= r->options->flush_ms * NS_PER_MS)
-		write_batch(r);
+	if (r->output) {
+		if (r->flush)
+			output_flush(r->output);
+		r->flush = false;
+		output_tick(r->output, &r->now);
+		if (output_failed(r->output, &r->failure))
+			fail(r);
+	}
 	flush_print(r);
 	return n;
 }
@@ -341,14 +309,13 @@ static int work(struct recorder *r)
 /* When to wake up by ourselves, in ns of CLOCK_BOOTTIME; UINT64_MAX: not at all. */
 static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, enum rest rest)
 {
-	uint64_t deadline = assemble_deadline(r->assemble), flush;
+	uint64_t deadline = assemble_deadline(r->assemble);
+	uint64_t output = r->output ? output_deadline(r->output) : UINT64_MAX;
 
 	if (end_ns < deadline)
 		deadline = end_ns;
-	if (r->writer && batch_builder_count(r->batch)) {
-		flush = r->batch_began_ns + r->options->flush_ms * NS_PER_MS;
-		deadline = flush < deadline ? flush : deadline;
-	}
+	if (output < deadline)
+		deadline = output;
 	if (rest != REST_IDLE && r->now.boot_ns + GATHER_MS * NS_PER_MS < deadline)
 		deadline = r->now.boot_ns + GATHER_MS * NS_PER_MS;
 	return deadline;
@@ -382,12 +349,11 @@ static void finish(struct recorder *r)
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, UINT64_MAX);
 	flush_print(r);
-	r->final = current_counters(r);
-	if (!r->writer)
-		return;
-	write_batch(r);
-	if (!r->failed && trace_writer_finish(r->writer, &r->failure))
+	if (r->output && output_finish(r->output, &error) && !r->failed) {
+		r->failure = error;
 		fail(r);
+	}
+	r->final = current_counters(r);
 }
 
 int recorder_run(struct recorder *r, struct error *error)
