@@ -9,17 +9,16 @@
 #include "clock.h"
 #include "host.h"
 #include "kept.h"
+#include "output.h"
 #include "../formats/result.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROGRAM "tcpconnect-rec"
@@ -47,75 +46,47 @@ struct recorder {
 	struct capture *capture;
 	struct assemble *assemble;
 	struct columns *columns; /* NULL: not printing */
-	int fd, signals, epoll;
-	struct trace_writer *writer; /* NULL: not writing */
-	struct batch_builder *batch;
-	struct batch_header header;
-	uint64_t batch_began_ns; /* its first event came then */
+	int signals, epoll;
+	struct output_options output_options;
+	struct output *output; /* NULL: not writing */
 	struct clock_anchor now;
-	uint64_t recorded, filtered, lost; /* here, beside what the kernel counts */
-	bool filter_here;                  /* -x, in a backend that cannot */
-	struct kept *kept;                 /* NULL: nothing is shown or dropped by its outcome */
+	uint64_t taken, filtered, lost; /* here, beside what the kernel counts */
+	bool filter_here;               /* -x, in a backend that cannot */
+	struct kept *kept;              /* NULL: nothing is shown or dropped by its outcome */
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
 	bool failed, stop;
-	bool flush; /* SIGUSR2: write at the end of this round, due or not */
+	bool flush; /* asked for by USR2 */
 };
 
-static struct counters current_counters(const struct recorder *r)
+/* output_counters */
+static struct counters captured(void *context)
 {
+	const struct recorder *r = context;
 	struct capture_counters count = capture_count(r->capture);
 	uint64_t rejected = assemble_rejected(r->assemble);
 
 	return (struct counters){
 		.seen = count.seen,
-		.recorded = r->recorded,
+		.recorded = r->taken,
 		.filtered = count.filtered + r->filtered,
 		.lost = count.lost + rejected + r->lost,
 		.partial = count.partial,
 	};
 }
 
+static struct counters current_counters(struct recorder *r)
+{
+	struct counters counters = captured(r);
+
+	if (r->output)
+		output_count(r->output, &counters);
+	return counters;
+}
+
 static void fail(struct recorder *r)
 {
 	r->failed = r->stop = true;
-}
-
-static void write_batch(struct recorder *r)
-{
-	uint32_t events = batch_builder_count(r->batch);
-
-	if (r->failed)
-		return;
-	r->header.anchor = clock_anchor_now();
-	r->header.counters = current_counters(r);
-	if (trace_writer_batch(r->writer, r->batch, &r->header, &r->failure))
-		fail(r);
-	r->header.sequence += events;
-}
-
-static bool is_buffered(const struct recorder *r)
-{
-	return batch_builder_count(r->batch) || batch_builder_late_count(r->batch);
-}
-
-/* Into the trace, if there is one. */
-static void record(struct recorder *r, const struct event *event)
-{
-	/* Before it is counted: the counters of a batch are those of its last event. */
-	if (r->writer && batch_builder_add(r->batch, event)) {
-		write_batch(r);
-		batch_builder_add(r->batch, event);
-	}
-	r->recorded++;
-	if (r->options->events && r->recorded == r->options->events)
-		r->stop = true;
-	if (!r->writer)
-		return;
-	if (batch_builder_count(r->batch) == 1)
-		r->batch_began_ns = r->now.boot_ns;
-	if (r->options->unbuffered)
-		write_batch(r);
 }
 
 static void print(struct recorder *r, const struct event *event)
@@ -129,12 +100,23 @@ static void print(struct recorder *r, const struct event *event)
 		columns_print(r->columns, &row, stdout);
 }
 
+/* Into the trace, if there is one. Returns the number of the event. */
+static uint64_t record(struct recorder *r, const struct event *event)
+{
+	uint64_t number = r->output ? output_event(r->output, event) : r->taken;
+
+	r->taken++;
+	if (r->options->events && r->taken == r->options->events)
+		r->stop = true;
+	return number;
+}
+
 static bool is_decided(const struct event *event)
 {
 	return event->result.outcome != OUTCOME_PENDING;
 }
 
-/* Whether the event is wanted: -x, where the kernel could not tell. */
+/* -x, where the kernel cannot tell. */
 static bool drop_success(struct recorder *r, const struct event *event)
 {
 	if (!r->filter_here || result_is_failure(&event->result))
@@ -154,7 +136,7 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 		r->lost++; /* whether it is wanted will not be known */
 	else
 		print(r, event);
-	return r->filter_here ? ASSEMBLE_NO_RESULT : number;
+	return ASSEMBLE_NO_RESULT;
 }
 
 /* assemble_handlers.event */
@@ -163,7 +145,7 @@ static uint64_t take_event(void *context, const struct event *event)
 	struct recorder *r = context;
 	uint64_t number;
 
-	if (r->options->events && r->recorded == r->options->events) {
+	if (r->options->events && r->taken == r->options->events) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
 	}
@@ -171,31 +153,11 @@ static uint64_t take_event(void *context, const struct event *event)
 		return keep(r, event, 0);
 	if (drop_success(r, event))
 		return ASSEMBLE_NO_RESULT;
-	number = r->recorded;
-	record(r, event);
+	number = record(r, event);
 	if (r->kept && !is_decided(event))
 		return keep(r, event, number);
 	print(r, event);
 	return number;
-}
-
-/* Into its row if its batch is not written yet, else as a record of its own. */
-static void record_result(struct recorder *r, uint64_t number, const struct result *result)
-{
-	struct late_result late = {number, *result};
-
-	if (!r->writer)
-		return;
-	if (number >= r->header.sequence &&
-		!batch_builder_set_result(
-			r->batch, (uint32_t)(number - r->header.sequence), result))
-		return;
-	if (batch_builder_add_late(r->batch, &late)) {
-		write_batch(r);
-		batch_builder_add_late(r->batch, &late);
-	}
-	if (!batch_builder_count(r->batch) && batch_builder_late_count(r->batch) == 1)
-		r->batch_began_ns = r->now.boot_ns;
 }
 
 /* assemble_handlers.result */
@@ -205,16 +167,17 @@ static void take_result(void *context, uint64_t number, const struct result *res
 	struct kept_event *kept;
 
 	if (!r->kept) {
-		record_result(r, number, result);
+		if (r->output)
+			output_result(r->output, number, result);
 		return;
 	}
 	kept = kept_get(r->kept, number);
 	kept->event.result = *result;
-	if (!r->filter_here)
-		record_result(r, kept->number, result);
 	if (!drop_success(r, &kept->event)) {
 		if (r->filter_here)
 			record(r, &kept->event);
+		else if (r->output)
+			output_result(r->output, kept->number, result);
 		print(r, &kept->event);
 	}
 	kept_remove(r->kept, number);
@@ -239,35 +202,12 @@ static void take_sample(void *context, const void *sample, size_t length)
 
 static int open_output(struct recorder *r, struct error *error)
 {
-	const char *name = r->options->write;
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (r->options->overwrite ? O_TRUNC : O_EXCL);
-
-	if (!strcmp(name, "-")) {
-		if (isatty(STDOUT_FILENO))
-			return error_set(error, "-w -: standard output is a terminal");
-		r->fd = STDOUT_FILENO;
-		return 0;
-	}
-	r->fd = open(name, flags, 0600);
-	if (r->fd < 0 && errno == EEXIST)
-		return error_set(error, "%s: exists already; --overwrite replaces it", name);
-	if (r->fd < 0)
-		return error_set(error, "%s: cannot create: %s", name, strerror(errno));
-	return 0;
-}
-
-static int start_writing(struct recorder *r, struct error *error)
-{
-	if (open_output(r, error))
-		return -1;
-	r->batch = batch_builder_new();
-	if (!r->batch)
-		return error_set(error, "out of memory");
-	memcpy(r->header.session, r->host.info.session, sizeof r->header.session);
-	r->header.host = r->host.info.host;
-	r->header.backend = r->host.info.backend;
-	r->writer = trace_writer_new(r->fd, r->options->write, &r->host.info, error);
-	return r->writer ? 0 : -1;
+	r->output_options = (struct output_options){.name = r->options->write,
+		.overwrite = r->options->overwrite,
+		.unbuffered = r->options->unbuffered,
+		.flush_ms = r->options->flush_ms};
+	r->output = output_new(&r->output_options, captured, r, error);
+	return r->output ? 0 : -1;
 }
 
 static struct capture *try_backend(struct recorder *r, const struct backend *b, struct error *error)
@@ -347,7 +287,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		return NULL;
 	}
 	r->options = options;
-	r->fd = r->signals = r->epoll = -1;
+	r->signals = r->epoll = -1;
 	hold = options->write && !options->print ? HOLD_WRITING_MS : HOLD_PRINTING_MS;
 	if (!options->write || options->print) {
 		r->columns = columns_new(&options->columns, error);
@@ -360,6 +300,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		error_set(error, "out of memory");
 		goto failed;
 	}
+	if (options->write && open_output(r, error))
+		goto failed;
 	r->signals = block_signals(error);
 	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
 		host_describe(&r->host, backend,
@@ -374,7 +316,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 			goto failed;
 		}
 	}
-	if (options->write && start_writing(r, error))
+	if (r->output && output_start(r->output, &r->host, error))
 		goto failed;
 	return r;
 failed:
@@ -390,10 +332,7 @@ void recorder_free(struct recorder *r)
 	assemble_free(r->assemble);
 	columns_free(r->columns);
 	kept_free(r->kept);
-	trace_writer_free(r->writer);
-	batch_builder_free(r->batch);
-	if (r->fd > STDERR_FILENO)
-		close(r->fd);
+	output_free(r->output);
 	if (r->signals >= 0)
 		close(r->signals);
 	if (r->epoll >= 0)
@@ -401,7 +340,7 @@ void recorder_free(struct recorder *r)
 	free(r);
 }
 
-static void print_counters(const struct recorder *r)
+static void print_counters(struct recorder *r)
 {
 	struct counters c = current_counters(r);
 
@@ -418,10 +357,10 @@ static void handle_signals(struct recorder *r)
 	while (read(r->signals, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGUSR1)
 			print_counters(r);
-		else if (info.ssi_signo == SIGUSR2)
-			r->flush = true;
-		else
+		else if (info.ssi_signo != SIGUSR2)
 			r->stop = true;
+		else
+			r->flush = true;
 	}
 }
 
@@ -433,18 +372,12 @@ static void flush_print(struct recorder *r)
 	error_set(&r->failure, "cannot write to standard output: %s", strerror(errno));
 	columns_free(r->columns);
 	r->columns = NULL;
-	if (r->writer)
+	if (r->output)
 		fprintf(stderr, PROGRAM ": %s; recording goes on\n", r->failure.text);
 	else if (errno == EPIPE)
 		r->stop = true;
 	else
 		fail(r);
-}
-
-static bool flush_is_due(const struct recorder *r)
-{
-	return batch_builder_count(r->batch) &&
-	       r->now.boot_ns - r->batch_began_ns >= r->options->flush_ms * NS_PER_MS;
 }
 
 /* Reads the ring and passes on what is due. Returns the number of samples. */
@@ -456,9 +389,14 @@ static int work(struct recorder *r)
 		fail(r);
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, r->now.boot_ns);
-	if (r->writer && (r->flush || flush_is_due(r)))
-		write_batch(r);
-	r->flush = false;
+	if (r->output) {
+		if (r->flush)
+			output_flush(r->output);
+		r->flush = false;
+		output_tick(r->output, &r->now);
+		if (output_failed(r->output, &r->failure))
+			fail(r);
+	}
 	flush_print(r);
 	return n;
 }
@@ -466,14 +404,13 @@ static int work(struct recorder *r)
 /* When to wake up by ourselves, in ns of CLOCK_BOOTTIME; UINT64_MAX: not at all. */
 static uint64_t next_deadline(const struct recorder *r, uint64_t end_ns, enum rest rest)
 {
-	uint64_t deadline = assemble_deadline(r->assemble), flush;
+	uint64_t deadline = assemble_deadline(r->assemble);
+	uint64_t output = r->output ? output_deadline(r->output) : UINT64_MAX;
 
 	if (end_ns < deadline)
 		deadline = end_ns;
-	if (r->writer && is_buffered(r)) {
-		flush = r->batch_began_ns + r->options->flush_ms * NS_PER_MS;
-		deadline = flush < deadline ? flush : deadline;
-	}
+	if (output < deadline)
+		deadline = output;
 	if (rest != REST_IDLE && r->now.boot_ns + GATHER_MS * NS_PER_MS < deadline)
 		deadline = r->now.boot_ns + GATHER_MS * NS_PER_MS;
 	return deadline;
@@ -509,12 +446,11 @@ static void finish(struct recorder *r)
 	if (r->kept)
 		kept_visit(r->kept, release_kept, r);
 	flush_print(r);
-	r->final = current_counters(r);
-	if (!r->writer)
-		return;
-	write_batch(r);
-	if (!r->failed && trace_writer_finish(r->writer, &r->failure))
+	if (r->output && output_finish(r->output, &error) && !r->failed) {
+		r->failure = error;
 		fail(r);
+	}
+	r->final = current_counters(r);
 }
 
 int recorder_run(struct recorder *r, struct error *error)
