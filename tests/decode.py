@@ -418,7 +418,7 @@ class Check:
         self.texts = {}
         self.counters = (0,) * 5
         self.sequence = None  # what the next batch must have
-        self.unknown = 0  # events without a source, up to now
+        self.unknown = 0  # sources and outcomes that are missing, up to now
 
     def expect(self, true, why, block=None):
         if not true:
@@ -564,9 +564,9 @@ class Check:
             return
         boots = [event["boot"] for event in events] or [0]
         self.equal((record.first, record.last), (min(boots), max(boots)), "earliest and latest time", block)
-        self.unknown += sum(event["saddr"] is None for event in events)
+        self.unknown += sum((event["saddr"] is None) + (event["outcome"] == 0) for event in events)
         if self.whole:
-            self.expect(partial <= self.unknown, f"{partial} partial, {self.unknown} without a source", block)
+            self.expect(partial <= self.unknown, f"{partial} partial, {self.unknown} sources and outcomes missing", block)
         self.counters = record.counters
         self.walls += [event["wall"] for event in events]
         self.events += rows

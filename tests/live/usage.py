@@ -30,8 +30,9 @@ BOTH = [
     (["more"], "unexpected 'more': every argument belongs to an option"),
 ]
 COLUMNS = [
-    (["-o", "nosuchcolumn"], "'nosuchcolumn' is not a column: time clock host uid gid pid tid comm "
-                             "ip saddr lport daddr dport backend"),
+    (["-o", "nosuchcolumn"], "'nosuchcolumn' is not a column: time clock host uid euid user gid "
+                             "pid tid ppid comm exe args ancestors cgroup container unit netns ip "
+                             "saddr lport daddr dport flags returned result latency backend"),
     (["--style", "perl"], "'perl' is not a style: bcc, bcc2019 or libbpf"),
 ]
 REC = [
