@@ -16,3 +16,6 @@ $ip mptcp limits set subflow 2 add_addr_accepted 2 2>/dev/null &&
 echo 1 >/proc/sys/net/ipv4/tcp_syn_retries
 echo 3 >/proc/sys/net/ipv4/tcp_fastopen
 echo 1 >/proc/sys/net/ipv4/neigh/near/mcast_solicit
+# What is beyond 198.51.100.4 tests/live/timed answers itself.
+$ip neigh add 198.51.100.4 lladdr 02:00:00:00:00:04 dev near nud permanent
+$ip route add 198.18.0.0/24 via 198.51.100.4 dev near

@@ -42,3 +42,34 @@ def failed_only():
     verdict = attempts.check(failed, rows_of(recorder.trace), "cgroup")
     wrong = [f"{case}: {why}" for case, why in verdict.items() if why]
     expect(not wrong, " | ".join(wrong))
+
+
+@test("10,000 attempts over a network with delays: each outcome and time is the program's own")
+def timed():
+    with Recorder("-P", "1000-11000") as recorder:
+        result = run("unshare", "-n", "sh", "-c",
+                     f". tests/live/network.sh && exec {BUILD}/tests/live/timed 10000 100", cwd=TOP)
+        expect(result.returncode == 0, result.stderr)
+        recorder.stop()
+    stdout, _ = read("-r", recorder.trace, "-o", "daddr,lport,dport,result,latency")
+    rows = {}
+    for line in stdout.splitlines()[1:]:
+        daddr, lport, dport, outcome, latency = line.split()
+        if daddr == "198.18.0.1":
+            expect((lport, dport) not in rows, f"twice: {line}")
+            rows[lport, dport] = outcome, latency
+    wrong, near, count = [], 0, 0
+    for call in attempts.read_log(result.stdout):
+        outcome, latency = rows.pop((call["lport"], call["dport"]), ("missing", "0"))
+        latency = 0 if latency == "-" else round(float(latency) * 1000)
+        # Between what the other end saw and what the program saw; a retransmission aside, which
+        # the other end sees as a new beginning.
+        least = int(call["answered_us"] or 0)
+        if outcome != call["result"] or not least <= latency + 1 <= int(call["took_us"]) + 2:
+            wrong.append(f"{call}: {outcome} after {latency} us")
+        count += 1
+        near += latency >= 0.8 * int(call["took_us"])
+    print(f"{count} attempts, {near} with at least 80 % of the program's own time")
+    expect(count == 10000, f"{count} attempts")
+    expect(not wrong, f"{len(wrong)} wrong: " + "; ".join(wrong[:3]))
+    expect(not rows, f"never made: {list(rows.items())[:3]}")
