@@ -51,6 +51,8 @@ static const struct option_row table[] = {
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
 	FILTER_OPTIONS(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),
+	{0, "style", "STYLE", "columns as of that peer: bcc, bcc2019 or libbpf", option_text,
+		AT(columns) + offsetof(struct columns_choice, style)},
 	{0, "unbuffered", NULL, "write each event at once", option_flag, AT(unbuffered)},
 	{0, "flush-interval", "MS", "write after so many milliseconds (1000)", set_flush,
 		AT(flush_ms)},
@@ -71,7 +73,8 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 {
 	options->ring_bytes = RING_DEFAULT;
 	options->flush_ms = FLUSH_DEFAULT_MS;
-	if (options_parse(table, argc, argv, options, error))
+	if (options_parse(table, argc, argv, options, error) ||
+		columns_check(&options->columns, error))
 		return -1;
 	if (options->print && !options->write)
 		return error_set(error, "--print goes with -w: without it the columns are printed");

@@ -54,6 +54,7 @@ struct recorder {
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
 	bool failed, stop;
+	bool flush; /* SIGUSR2: write at the end of this round, due or not */
 };
 
 static struct counters current_counters(const struct recorder *r)
@@ -299,10 +300,10 @@ static void handle_signals(struct recorder *r)
 	while (read(r->signals, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGUSR1)
 			print_counters(r);
-		else if (info.ssi_signo != SIGUSR2)
+		else if (info.ssi_signo == SIGUSR2)
+			r->flush = true;
+		else
 			r->stop = true;
-		else if (r->writer)
-			write_batch(r);
 	}
 }
 
@@ -322,6 +323,12 @@ static void flush_print(struct recorder *r)
 		fail(r);
 }
 
+static bool flush_is_due(const struct recorder *r)
+{
+	return batch_builder_count(r->batch) &&
+	       r->now.boot_ns - r->batch_began_ns >= r->options->flush_ms * NS_PER_MS;
+}
+
 /* Reads the ring and passes on what is due. Returns the number of samples. */
 static int work(struct recorder *r)
 {
@@ -331,9 +338,9 @@ static int work(struct recorder *r)
 		fail(r);
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, r->now.boot_ns);
-	if (r->writer && batch_builder_count(r->batch) &&
-		r->now.boot_ns - r->batch_began_ns >= r->options->flush_ms * NS_PER_MS)
+	if (r->writer && (r->flush || flush_is_due(r)))
 		write_batch(r);
+	r->flush = false;
 	flush_print(r);
 	return n;
 }

@@ -17,6 +17,8 @@
 #define CELL_TEXT_MAX 255 /* bytes of a text that a cell shows before escaping */
 #define CELL_SIZE (ESCAPED_MAX(CELL_TEXT_MAX) + 5) /* and the mark of a cut */
 #define LAYOUT_MAX 32
+#define CLOCK_WIDTH 27        /* with Z */
+#define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm */
 
 struct columns {
 	struct cell_layout {
@@ -296,7 +298,7 @@ static void write_dport(const struct columns *c, const struct columns_row *row, 
 
 static const struct column_kind kinds[] = {
 	{"time", "TIME(s)", 9, write_time},
-	{"clock", "CLOCK", 27, write_clock},
+	{"clock", "CLOCK", CLOCK_WIDTH, write_clock},
 	{"host", "HOST", 12, write_host},
 	{"uid", "UID", 6, write_uid},
 	{"euid", "EUID", 6, write_euid},
@@ -337,6 +339,17 @@ static const struct style {
 	{"libbpf", true, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
 };
 
+/* A zone may have left UTC at any time: asks for each month that a trace can speak of. */
+static bool zone_is_utc(void)
+{
+	struct tm tm;
+
+	for (time_t t = INT64_MIN / 1000000000; t < INT64_MAX / 1000000000; t += 30 * 24 * 3600)
+		if (!localtime_r(&t, &tm) || tm.tm_gmtoff)
+			return false;
+	return true;
+}
+
 static const struct column_kind *find_kind(const char *name, size_t length)
 {
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -356,6 +369,8 @@ static struct cell_layout *add(struct columns *c, const char *name, size_t lengt
 	cell->kind = kind;
 	cell->header = kind->header;
 	cell->width = kind->width;
+	if (kind->write == write_clock && !zone_is_utc())
+		cell->width = CLOCK_OFFSET_WIDTH;
 	cell->separator = c->count > 1 ? " " : "";
 	return cell;
 }
@@ -434,6 +449,7 @@ static void choose_usual(struct columns *c, const struct columns_choice *choice)
 		bool wanted;
 		const char *name;
 	} usual[] = {
+		{choice->host, "host"},
 		{choice->time, "time"},
 		{choice->clock, "clock"},
 		{choice->uid, "uid"},
@@ -461,6 +477,7 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 		return NULL;
 	}
 	c->row_end = "";
+	tzset();
 	if (choice->style)
 		status = choose_style(c, choice, error);
 	else if (choice->names)
@@ -473,8 +490,15 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	}
 	if (!choice->style)
 		c->cells[c->count - 1].width = 0; /* no blanks at the end of a line */
-	tzset();
 	return c;
+}
+
+int columns_check(const struct columns_choice *choice, struct error *error)
+{
+	struct columns *c = columns_new(choice, error);
+
+	columns_free(c);
+	return c ? 0 : -1;
 }
 
 void columns_free(struct columns *c)
@@ -490,14 +514,26 @@ void columns_header(struct columns *c, FILE *out)
 	putc('\n', out);
 }
 
-/* To at most length bytes, and not inside a character: its rest could take the next one in. */
+/* Bytes of the escape (as escape_column() makes them) or the UTF-8 character at p. */
+static size_t unit_length(const char *p)
+{
+	size_t n = 1;
+
+	if (*p == '\\')
+		return p[1] == 'x' ? 4 : 2;
+	while (((uint8_t)p[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* To at most length bytes. Half an escape or character could take in what follows it. */
 static void cut(char *text, size_t length)
 {
-	if (strlen(text) <= length)
-		return;
-	while (length && ((uint8_t)text[length] & 0xc0) == 0x80)
-		length--;
-	text[length] = '\0';
+	size_t end = 0;
+
+	while (text[end] && end + unit_length(text + end) <= length)
+		end += unit_length(text + end);
+	text[end] = '\0';
 }
 
 void columns_print(struct columns *c, const struct columns_row *row, FILE *out)

@@ -19,10 +19,14 @@ struct columns_row {
 struct columns_choice {
 	const char *style; /* "bcc", "bcc2019", "libbpf"; NULL: ours */
 	const char *names; /* -o: column names with commas between; NULL: the usual ones */
+	bool host;         /* first of the usual ones */
 	bool time, clock, uid, lport;
 };
 
 struct columns;
+
+/* Returns 0, or -1: no columns_new() with this choice, see error. */
+int columns_check(const struct columns_choice *choice, struct error *error);
 
 /* NULL: see error (an unknown style or column, a choice that the style cannot show). */
 struct columns *columns_new(const struct columns_choice *choice, struct error *error);

@@ -48,17 +48,21 @@ static int parse_ports(char *text, struct filter_range *range, struct error *err
 	static const char what[] = "a port or LO-HI";
 	char *dash = strchr(text, '-');
 	uint64_t low, high;
+	bool wrong;
 
 	if (dash)
 		*dash = '\0';
-	if (number_parse(text, what, 1, 65535, &low, error))
-		return -1;
-	high = low;
-	if (dash && number_parse(dash + 1, what, 1, 65535, &high, error))
-		return -1;
+	wrong = number_parse(text, what, 1, 65535, &low, error) ||
+		(dash && number_parse(dash + 1, what, 1, 65535, &high, error));
+	if (dash)
+		*dash = '-';
+	else
+		high = low;
+	if (wrong) /* and so is the whole, which this message quotes */
+		return number_parse(text, what, 1, 65535, &low, error);
 	if (high < low)
-		return error_set(error, "'%s-%s' is not %s: the first is larger than the second",
-			text, dash + 1, what);
+		return error_set(
+			error, "'%s' is not %s: the first is larger than the second", text, what);
 	range->low = (uint32_t)low;
 	range->high = (uint32_t)high;
 	return 0;

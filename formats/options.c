@@ -98,7 +98,10 @@ int options_parse(
 
 		if (value == ':')
 			return error_set(error, "option '%s' needs an argument", argv[optind - 1]);
-		if (!row && optopt && optopt < LONG_ONLY)
+		/* Known, and yet refused: getopt_long() leaves it in optopt. */
+		if (!row && find(table, rows, optopt))
+			return error_set(error, "option '%s' takes no argument", argv[optind - 1]);
+		if (!row && optopt)
 			return error_set(error, "unknown option '-%c'; -h shows all", optopt);
 		if (!row)
 			return error_set(

@@ -41,6 +41,9 @@ void pcapng_reader_free(struct pcapng_reader *reader);
 int pcapng_reader_next(
 	struct pcapng_reader *reader, const char *magic, struct block *block, struct error *error);
 
+/* Goes back to where it began to read. Returns 0, or -1: it cannot, as with a pipe. */
+int pcapng_reader_rewind(struct pcapng_reader *reader);
+
 /* True once a section header was read: the file is a pcapng file. */
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *reader);
 

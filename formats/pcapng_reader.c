@@ -18,6 +18,7 @@
 
 struct pcapng_reader {
 	int fd;
+	off_t begin; /* in the file, of the first read; -1: a pipe */
 	uint8_t *buffer;
 	size_t capacity, start, end; /* unread bytes are start .. end */
 	uint64_t offset;             /* in the file, of start */
@@ -30,6 +31,7 @@ struct pcapng_reader *pcapng_reader_new(int fd)
 
 	if (r) {
 		r->fd = fd;
+		r->begin = lseek(fd, 0, SEEK_CUR);
 		r->capacity = READ_SIZE;
 		r->buffer = malloc(r->capacity);
 	}
@@ -48,6 +50,16 @@ void pcapng_reader_free(struct pcapng_reader *r)
 	close(r->fd);
 	free(r->buffer);
 	free(r);
+}
+
+int pcapng_reader_rewind(struct pcapng_reader *r)
+{
+	if (r->begin < 0 || lseek(r->fd, r->begin, SEEK_SET) < 0)
+		return -1;
+	r->start = r->end = 0;
+	r->offset = 0;
+	r->big_endian = r->is_pcapng = r->at_end = r->lost = false;
+	return 0;
 }
 
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
@@ -81,8 +93,10 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 			size_t capacity = r->capacity * 2 < length ? length : r->capacity * 2;
 			uint8_t *grown = realloc(r->buffer, capacity);
 
-			if (!grown)
+			if (!grown) {
+				r->at_end = true;
 				return error_set(error, "out of memory for %zu bytes", capacity);
+			}
 			r->buffer = grown;
 			r->capacity = capacity;
 		}

@@ -84,6 +84,14 @@ static bool summary_is_valid(struct bytes record, uint64_t offset)
 	return crc == get_le32(p + SUMMARY_AT_CRC);
 }
 
+/* True for a record of ours, which is yet to be checked. */
+static bool find_record(const struct block *block, struct bytes *payload)
+{
+	return (block->type == BLOCK_CUSTOM || block->type == BLOCK_CUSTOM_NO_COPY) &&
+	       bytes_slice(block->body, 4, block->body.length - 4, payload) &&
+	       payload->length >= 8 && !memcmp(payload->data, RECORD_MAGIC, 8);
+}
+
 /* Returns 1: a batch, 0: something else, -1. */
 static int parse_block(
 	struct trace_reader *r, const struct block *block, struct batch *batch, struct error *error)
@@ -91,12 +99,15 @@ static int parse_block(
 	struct bytes payload, record;
 	int kind;
 
-	r->facts.closed = false;
-	if ((block->type != BLOCK_CUSTOM && block->type != BLOCK_CUSTOM_NO_COPY) ||
-		!bytes_slice(block->body, 4, block->body.length - 4, &payload) ||
-		payload.length < 8 || memcmp(payload.data, RECORD_MAGIC, 8))
+	if (!find_record(block, &payload))
 		return 0;
 	r->facts.has_records = true;
+	if (payload.length >= RECORD_COMMON_LENGTH &&
+		payload.data[RECORD_AT_MAJOR] != RECORD_MAJOR) {
+		if (r->facts.other_version)
+			return 0;
+		r->facts.other_version = true;
+	}
 	if (record_parse(payload, &record, &kind, error))
 		return -1;
 	if (kind == RECORD_SUMMARY)
@@ -115,7 +126,10 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 	struct block block;
 	int n;
 
-	while ((n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, error)) > 0) {
+	while ((n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, error)) != 0) {
+		r->facts.closed = false; /* until a summary is the last thing in the file */
+		if (n < 0)
+			break;
 		n = parse_block(r, &block, batch, error);
 		if (n > 0)
 			return 1;
@@ -129,4 +143,36 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 		}
 	}
 	return n < 0 ? error_prefix(error, r->name) : n;
+}
+
+/* True for a batch with events. What is damaged is told when it is read. */
+static bool find_host(const struct block *block, struct bytes *host)
+{
+	struct bytes payload, record;
+	struct error ignored;
+	int kind;
+
+	return find_record(block, &payload) && !record_parse(payload, &record, &kind, &ignored) &&
+	       kind == RECORD_BATCH &&
+	       get_le32(record.data + RECORD_AT_HEADER_LENGTH) >= BATCH_HEADER_LENGTH &&
+	       get_le32(record.data + BATCH_AT_EVENTS) &&
+	       bytes_slice(record, get_le32(record.data + BATCH_AT_HOST),
+		       get_le32(record.data + BATCH_AT_HOST + 4), host);
+}
+
+int trace_reader_visit_hosts(
+	struct trace_reader *r, bool (*visit)(void *context, struct bytes host), void *context)
+{
+	struct error ignored;
+	struct block block;
+	struct bytes host;
+	bool more = true;
+	int n;
+
+	if (pcapng_reader_rewind(r->blocks))
+		return -1;
+	while (more && (n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, &ignored)) != 0)
+		if (n > 0 && find_host(&block, &host))
+			more = visit(context, host);
+	return pcapng_reader_rewind(r->blocks);
 }

@@ -18,16 +18,32 @@ void trace_reader_free(struct trace_reader *reader);
  */
 int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct error *error);
 
+/*
+ * To be called before the first batch: looks ahead through the headers of all
+ * batches, and goes back to the start. Calls visit with the host of each one that
+ * has events, until it returns false. Returns 0, or -1: it cannot go back, as with
+ * a pipe; then nothing was read.
+ */
+int trace_reader_visit_hosts(struct trace_reader *reader,
+	bool (*visit)(void *context, struct bytes host), void *context);
+
 const char *trace_reader_name(const struct trace_reader *reader);
 
 /* What was found up to now. */
 struct trace_facts {
 	bool is_pcapng;
-	bool has_records; /* at least one record of ours: not a foreign file */
-	bool closed;      /* a valid summary stands at the end */
+	bool has_records;   /* at least one record of ours: not a foreign file */
+	bool other_version; /* at least one of another major version, which was told once */
+	bool closed;        /* a valid summary stands at the end */
 	uint64_t events, batches;
 };
 
 struct trace_facts trace_reader_facts(const struct trace_reader *reader);
+
+/* False for a file of which this version cannot read anything. */
+static inline bool trace_is_readable(const struct trace_facts *facts)
+{
+	return facts->is_pcapng && (facts->batches || !facts->other_version);
+}
 
 #endif

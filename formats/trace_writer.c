@@ -23,6 +23,8 @@ enum {
 	ISB_FILTERACCEPT = 6,
 };
 
+/* The enterprise number belongs to the payload too. */
+#define RECORD_MOST (RECORD_PAYLOAD_MAX - 4)
 #define BLOCK_CAPACITY (BLOCK_LENGTH_MIN + 4 + RECORD_PAYLOAD_MAX + 4)
 
 struct trace_writer {
@@ -160,7 +162,7 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		size_t n = texts[i].text.length;
 
-		if (n > sizeof w->record - length)
+		if (n > RECORD_MOST - length)
 			return error_set(
 				error, "%s: the filters are too long to be recorded", w->name);
 		if (!n)
@@ -285,7 +287,7 @@ static int write_summary(struct trace_writer *w, struct error *error)
 {
 	const struct counters *c = &w->last.counters;
 	/* As many as fit; a reader that finds fewer than there are walks on from the last. */
-	size_t most = (RECORD_PAYLOAD_MAX - SUMMARY_HEADER_LENGTH) / 8 - 1;
+	size_t most = (RECORD_MOST - SUMMARY_HEADER_LENGTH) / 8;
 	size_t count = w->batch_count < most ? w->batch_count : most;
 	size_t length = SUMMARY_HEADER_LENGTH + count * 8;
 

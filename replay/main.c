@@ -24,7 +24,7 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 {
 	const struct read_options *options = context;
 
-	if (!facts.is_pcapng)
+	if (!trace_is_readable(&facts))
 		return;
 	if (!facts.has_records && !options->quiet)
 		fprintf(stderr, PROGRAM ": %s: no records of tcpconnect-rec in it\n", name);
@@ -38,13 +38,26 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 				       "rewritten by another program");
 }
 
-/* Prints what matches. Returns 0, or -1: standard output failed. */
-static int print_matches(
-	struct merge *merge, const struct read_options *options, struct columns *columns)
+/* The usual columns tell several hosts apart. */
+static struct columns *choose_columns(
+	struct merge *merge, const struct read_options *options, struct error *error)
 {
+	struct columns_choice choice = options->columns;
+
+	choice.host = !choice.style && !choice.names && merge_has_several_hosts(merge);
+	return columns_new(&choice, error);
+}
+
+/* Prints what matches. Returns 0, or -1: see error. */
+static int print_matches(
+	struct merge *merge, const struct read_options *options, struct error *error)
+{
+	struct columns *columns = choose_columns(merge, options, error);
 	struct columns_row row;
 	uint64_t matches = 0;
 
+	if (!columns)
+		return -1;
 	columns_header(columns, stdout);
 	while ((!options->limit || matches < options->limit) && merge_next(merge, &row)) {
 		if (!filter_matches(&options->filter, row.event))
@@ -52,10 +65,16 @@ static int print_matches(
 		columns_print(columns, &row, stdout);
 		matches++;
 	}
-	return fflush(stdout) || ferror(stdout) ? -1 : 0;
+	columns_free(columns);
+	if (fflush(stdout) || ferror(stdout))
+		return error_set(error, "cannot write to standard output: %s", strerror(errno));
+	/* What is said of a file is said of all of it. */
+	while (options->verbose && merge_next(merge, &row))
+		continue;
+	return 0;
 }
 
-static int run(const struct read_options *options, struct columns *columns)
+static int run(const struct read_options *options)
 {
 	struct merge *merge = merge_new(say, NULL);
 	int status = EXIT_COMPLETE;
@@ -75,8 +94,7 @@ static int run(const struct read_options *options, struct columns *columns)
 			opened++;
 		}
 	}
-	if (opened && print_matches(merge, options, columns)) {
-		error_set(&error, "cannot write to standard output: %s", strerror(errno));
+	if (opened && print_matches(merge, options, &error)) {
 		say(NULL, &error);
 		status = EXIT_CANNOT;
 	} else if (opened == merge_unreadable(merge)) {
@@ -92,7 +110,6 @@ static int run(const struct read_options *options, struct columns *columns)
 int main(int argc, char **argv)
 {
 	struct read_options options = {0};
-	struct columns *columns = NULL;
 	int status = EXIT_USAGE;
 	struct error error;
 
@@ -105,12 +122,9 @@ int main(int argc, char **argv)
 	} else if (options.version) {
 		puts(PROGRAM " " VERSION);
 		status = EXIT_COMPLETE;
-	} else if (!(columns = columns_new(&options.columns, &error))) {
-		say(NULL, &error);
 	} else {
-		status = run(&options, columns);
+		status = run(&options);
 	}
-	columns_free(columns);
 	read_options_release(&options);
 	return status;
 }

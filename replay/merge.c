@@ -4,13 +4,15 @@
 
 #include <stdlib.h>
 
+#define HOST_MAX 255 /* bytes of a name; a writer cuts there too */
+
 struct source {
 	struct trace_reader *reader;
 	struct batch batch;
 	uint32_t row; /* of the batch: the next one; equal to batch.events: none left */
 	int64_t wall_ns;
 	struct losses losses;
-	bool ended, unreadable;
+	bool started, ended, unreadable;
 };
 
 struct merge {
@@ -20,7 +22,11 @@ struct merge {
 	merge_report *report;
 	void *context;
 	struct event event;
-	bool started, incomplete;
+	bool incomplete;
+	/* As far as merge_has_several_hosts() has looked. */
+	struct bytes host; /* the first one, in host_bytes */
+	uint8_t host_bytes[HOST_MAX];
+	bool several_hosts;
 };
 
 struct merge *merge_new(merge_report *report, void *context)
@@ -78,8 +84,10 @@ static void set_time(struct source *s)
 
 static void end(struct merge *m, struct source *s)
 {
+	struct trace_facts facts = trace_reader_facts(s->reader);
+
 	s->ended = true;
-	s->unreadable = !trace_reader_facts(s->reader).is_pcapng;
+	s->unreadable = !trace_is_readable(&facts);
 	if (losses_report(&s->losses, trace_reader_name(s->reader), m->report, m->context))
 		m->incomplete = true;
 }
@@ -112,14 +120,20 @@ static void advance(struct merge *m, struct source *s)
 	set_time(s);
 }
 
+static void start(struct merge *m, struct source *s)
+{
+	if (!s->started)
+		advance(m, s);
+	s->started = true;
+}
+
 int merge_next(struct merge *m, struct columns_row *row)
 {
 	struct source *first = NULL;
 
+	for (size_t i = 0; i < m->count; i++)
+		start(m, &m->sources[i]);
 	/* Only now: the last row was borrowed until this call. */
-	for (size_t i = 0; i < m->count && !m->started; i++)
-		advance(m, &m->sources[i]);
-	m->started = true;
 	if (m->current)
 		advance(m, m->current);
 	for (size_t i = 0; i < m->count; i++) {
@@ -137,6 +151,37 @@ int merge_next(struct merge *m, struct columns_row *row)
 	row->host = first->batch.header.host;
 	row->backend = first->batch.header.backend;
 	return 1;
+}
+
+/* context: struct merge */
+static bool note_host(void *context, struct bytes host)
+{
+	struct merge *m = context;
+
+	if (host.length > HOST_MAX)
+		host.length = HOST_MAX;
+	if (m->host.data) {
+		m->several_hosts |= !bytes_equal(m->host, host);
+	} else {
+		memcpy(m->host_bytes, host.data, host.length);
+		m->host = (struct bytes){m->host_bytes, host.length};
+	}
+	return !m->several_hosts;
+}
+
+bool merge_has_several_hosts(struct merge *m)
+{
+	for (size_t i = 0; i < m->count && !m->several_hosts; i++) {
+		struct source *s = &m->sources[i];
+
+		/* One pipe alone is not waited for: its first event would decide nothing. */
+		if (!trace_reader_visit_hosts(s->reader, note_host, m) || m->count == 1)
+			continue;
+		start(m, s);
+		if (!s->ended)
+			note_host(m, s->batch.header.host);
+	}
+	return m->several_hosts;
 }
 
 bool merge_incomplete(const struct merge *m)

@@ -21,13 +21,19 @@ void merge_free(struct merge *merge);
 /* Opens name, which must outlive the merge. -1: it cannot be opened. */
 int merge_add(struct merge *merge, const char *name, struct error *error);
 
+/*
+ * To be called before the first event: whether the events are of more than one
+ * host. Files are looked through; of a pipe only the first event is known.
+ */
+bool merge_has_several_hosts(struct merge *merge);
+
 /* The next event. The row is borrowed until the next call. Returns 1, or 0: the end. */
 int merge_next(struct merge *merge, struct columns_row *row);
 
 /* True when something was reported, or a file holds losses. */
 bool merge_incomplete(const struct merge *merge);
 
-/* How many files are no trace at all (empty, text, pcap ..). */
+/* How many files are no trace that can be read (empty, text, pcap, another version ..). */
 size_t merge_unreadable(const struct merge *merge);
 
 /* Calls visit for each file that was opened. Valid after the end. */

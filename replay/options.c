@@ -39,9 +39,11 @@ int read_options_parse(struct read_options *options, int argc, char **argv, stru
 {
 	if (options_parse(table, argc, argv, options, error))
 		return -1;
-	if (!options->file_count && !options->help && !options->version)
+	if (options->help || options->version)
+		return 0;
+	if (!options->file_count)
 		return error_set(error, "no trace to read: give one with -r FILE");
-	return 0;
+	return columns_check(&options->columns, error);
 }
 
 void read_options_release(struct read_options *options)

@@ -17,7 +17,7 @@ BOTH = [
     (["-p", "1,,2"], f"-p: '' {NOT_PID}"),
     (["-p", "99999999999999999999"], f"-p: '99999999999999999999' {NOT_PID}"),
     (["-P", "70000"], f"-P: '70000' {NOT_PORT}"),
-    (["-P", "-5"], f"-P: '' {NOT_PORT}"),
+    (["-P", "-5"], f"-P: '-5' {NOT_PORT}"),
     (["-P", "10-5"], "-P: '10-5' is not a port or LO-HI: the first is larger than the second"),
     (["-P", "80", "-P", "!443"], "-P: '!443': a list cannot be negated (!) and not negated"),
     (["-u", "nosuchuser"], f"-u: 'nosuchuser' {NOT_USER}"),

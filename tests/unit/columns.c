@@ -222,6 +222,36 @@ static void clocks_are_of_the_zone_of_the_reader(void **state)
 	setenv("TZ", "UTC0", 1);
 }
 
+/* Also where the offset is that of another season: all rows of a table are aligned. */
+static void the_clock_is_as_wide_as_its_zone_needs(void **state)
+{
+	static const struct {
+		const char *zone;
+		int width;
+	} cases[] = {
+		{"UTC0", 27},
+		{"UTC", 27},
+		{"GMT0BST,M3.5.0/1,M10.5.0", 32}, /* Z in November */
+		{"CET-1CEST,M3.5.0,M10.5.0/3", 32},
+		{"NST3:30", 32},
+	};
+	const struct event event = ipv4_event();
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char *text, *row, expected[64];
+
+		setenv("TZ", cases[i].zone, 1);
+		text = print(&(struct columns_choice){.names = "clock,ip"}, true, &event, 1);
+		snprintf(expected, sizeof expected, "%-*s IP\n", cases[i].width, "CLOCK");
+		row = strchr(text, '\n') + 1;
+		assert_memory_equal(text, expected, strlen(expected));
+		assert_int_equal(strlen(row), cases[i].width + 3);
+		free(text);
+	}
+	setenv("TZ", "UTC0", 1);
+}
+
 /* Of hostile traces; also earlier than the first row. */
 static void times_may_be_anything(void **state)
 {
@@ -364,6 +394,7 @@ int main(void)
 		cmocka_unit_test(any_columns_in_any_order),
 		cmocka_unit_test(bad_choices_are_refused),
 		cmocka_unit_test(clocks_are_of_the_zone_of_the_reader),
+		cmocka_unit_test(the_clock_is_as_wide_as_its_zone_needs),
 		cmocka_unit_test(times_may_be_anything),
 		cmocka_unit_test(earlier_rows_have_negative_times),
 		cmocka_unit_test(hostile_names_are_escaped_in_every_style),
