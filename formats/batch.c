@@ -371,7 +371,12 @@ void batch_event(const struct batch *batch, uint32_t row, struct event *event)
 	event->daddr = batch_address(batch, column_get(&batch->daddr, row));
 	event->lport = (uint16_t)column_get(&batch->lport, row);
 	event->dport = (uint16_t)column_get(&batch->dport, row);
-	event->result = result_of(column_get(&batch->outcome, row), column_get(&batch->error, row),
+	batch_result(batch, row, &event->result);
+}
+
+void batch_result(const struct batch *batch, uint32_t row, struct result *result)
+{
+	*result = result_of(column_get(&batch->outcome, row), column_get(&batch->error, row),
 		column_get(&batch->retransmits, row), column_get(&batch->latency, row));
 }
 

@@ -77,6 +77,9 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 /* Row of the events, below batch->events. Borrowed from the batch until it is parsed again. */
 void batch_event(const struct batch *batch, uint32_t row, struct event *event);
 
+/* Only its result. */
+void batch_result(const struct batch *batch, uint32_t row, struct result *result);
+
 /* Row of the late results, below batch->late. */
 void batch_late_result(const struct batch *batch, uint32_t row, struct late_result *late);
 

@@ -205,6 +205,11 @@ int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error 
 	return n ? error_prefix(error, r->name) : 0;
 }
 
+struct bytes trace_reader_record(const struct trace_reader *r)
+{
+	return r->record;
+}
+
 int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error *error)
 {
 	int n = trace_reader_head(r, batch, error);

@@ -27,6 +27,9 @@ int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct e
 int trace_reader_head(struct trace_reader *reader, struct batch *head, struct error *error);
 int trace_reader_load(struct trace_reader *reader, struct batch *batch, struct error *error);
 
+/* The bytes of the batch that was loaded last, until the next call. */
+struct bytes trace_reader_record(const struct trace_reader *reader);
+
 /* Where the batch stands that was found last, and how to come back, also with another reader. */
 struct pcapng_position trace_reader_position(const struct trace_reader *reader);
 int trace_reader_seek(struct trace_reader *reader, struct pcapng_position position);

@@ -393,7 +393,12 @@ void values_put_row(enum value_format format, const struct value_column *columns
 		} else if (format == FORMAT_CSV) {
 			value_put_csv(&values[i], kinds[i], out);
 		} else {
-			value_put_column(&values[i], 0, out);
+			struct value value = values[i];
+
+			/* There is no first row that a distance could count from. */
+			if (value.kind == VALUE_SINCE)
+				value.kind = VALUE_CLOCK;
+			value_put_column(&value, 0, out);
 			if (i + 1 < count)
 				pad(out, start, columns[i].width);
 		}
