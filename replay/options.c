@@ -94,6 +94,13 @@ static int check(struct read_options *o, struct error *error)
 	o->answer.limit = o->limit;
 	if (answer_choose(&o->answer, &o->answer_kind, error))
 		return -1;
+	if (o->answer_kind) {
+		struct answer *answer = o->answer_kind->create(&o->answer, error);
+
+		if (!answer)
+			return -1;
+		o->answer_kind->destroy(answer);
+	}
 	if (o->answer_kind && o->follow)
 		return error_set(error, "--follow has no end at which an answer could be given");
 	if (o->answer_kind && o->write)
