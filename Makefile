@@ -80,7 +80,7 @@ demo: deps
 	$Q$(MAKE) --no-print-directory all
 	$Qtests/demo
 
-SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden fuzz live vm,tests/$s/run)))
+SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden read fuzz live vm,tests/$s/run)))
 
 check: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
@@ -96,7 +96,7 @@ $(SUITES:%=check-%): check-%: deps
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
+TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
 
@@ -106,6 +106,9 @@ $B/tests/live/%: tests/live/%.c
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(if $(SANITIZE),,-static) -pthread -o $@ $<
 
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
+
+$B/tests/read/%: $B/tests/read/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/tests/unit/%: $B/tests/unit/%.o $B/capture/assemble.o $B/libformats.a

@@ -396,7 +396,9 @@ bool merge_knows_session(const struct merge *m, const uint8_t id[16])
 bool merge_has_file(const struct merge *m, const struct stat *status)
 {
 	for (size_t i = 0; i < m->file_count; i++)
-		if (m->files[i]->device == status->st_dev && m->files[i]->inode == status->st_ino)
+		/* The inode of one that was read to its end may be that of another file by now. */
+		if (!m->files[i]->ended && m->files[i]->device == status->st_dev &&
+			m->files[i]->inode == status->st_ino)
 			return true;
 	return false;
 }

@@ -71,7 +71,7 @@ const struct filter_notes *merge_notes(const struct merge *merge);
 /* True when a session of that id was met. */
 bool merge_knows_session(const struct merge *merge, const uint8_t id[16]);
 
-/* True when that very file was added. */
+/* True when that very file was added, and not all of it was read. */
 bool merge_has_file(const struct merge *merge, const struct stat *status);
 
 /* Calls visit for each file of which all was read. Valid after the end. */
