@@ -178,36 +178,47 @@ uint64_t session_missing(const struct session *s)
 	return missing;
 }
 
+/* behind: the file behind the gap, if that is another one. */
+static size_t report_gap(const char *file, uint64_t missing, const char *behind,
+	void (*report)(void *context, const struct error *error), void *context)
+{
+	struct error text;
+
+	if (!missing)
+		return 0;
+	if (behind)
+		error_set(&text, "%s: %" PRIu64 " events are missing between this file and %s",
+			file, missing, behind);
+	else
+		error_set(&text, "%s: %" PRIu64 " events are missing from this file", file, missing);
+	report(context, &text);
+	return 1;
+}
+
+/* Those from one file are added up. */
 static size_t report_missing(const struct session *s,
 	void (*report)(void *context, const struct error *error), void *context)
 {
-	uint64_t missing = s->from_start ? s->ranges[0].begin : 0; /* from the file at hand */
-	struct error text;
+	const char *file = s->ranges[0].first.file;
+	uint64_t missing = s->from_start ? s->ranges[0].begin : 0;
 	size_t findings = 0;
 
-	for (size_t i = 0; i < s->count; i++) {
-		const struct session_range *r = &s->ranges[i], *next = r + 1;
-		bool last = i + 1 == s->count;
+	for (size_t i = 1; i < s->count; i++) {
+		const struct session_range *before = &s->ranges[i - 1], *r = &s->ranges[i];
+		bool inside = before->last.file == r->first.file;
 
-		if (!last && r->last.file == next->first.file) {
-			missing += next->begin - r->end;
-			continue;
+		if (!inside || r->first.file != file) {
+			findings += report_gap(file, missing, NULL, report, context);
+			missing = 0;
+			file = r->first.file;
 		}
-		if (missing) {
-			error_set(&text, "%s: %" PRIu64 " events are missing from this file",
-				r->last.file, missing);
-			report(context, &text);
-			findings++;
-		}
-		missing = 0;
-		if (last)
-			break;
-		error_set(&text, "%s: %" PRIu64 " events are missing between this file and %s",
-			r->last.file, next->begin - r->end, next->first.file);
-		report(context, &text);
-		findings++;
+		if (inside)
+			missing += r->begin - before->end;
+		else
+			findings += report_gap(before->last.file, r->begin - before->end, file,
+				report, context);
 	}
-	return findings;
+	return findings + report_gap(file, missing, NULL, report, context);
 }
 
 size_t session_report(const struct session *s,
