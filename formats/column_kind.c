@@ -81,8 +81,8 @@ GET(ancestors)
 {
 	const struct process *process = row->event->process;
 
-	return (struct value){.kind = process->parent ? VALUE_ANCESTORS : VALUE_UNKNOWN,
-		.of = process};
+	return (struct value){
+		.kind = process->parent ? VALUE_ANCESTORS : VALUE_UNKNOWN, .of = process};
 }
 
 GET(netns)
@@ -122,8 +122,8 @@ GET(dport)
 
 GET(returned)
 {
-	return (struct value){.kind = row->event->returned ? VALUE_RETURNED : VALUE_UNKNOWN,
-		.of = row->event};
+	return (struct value){
+		.kind = row->event->returned ? VALUE_RETURNED : VALUE_UNKNOWN, .of = row->event};
 }
 
 GET(result)

@@ -110,13 +110,13 @@ static int put_word(const char *word, bool *ports, bool escaped, FILE *out, stru
 	}
 	if (!*ports)
 		return error_set(error,
-			"'%.64s' is not a word of pcap-filter(7), nor a number or an address: names "
+			"'%.64s' is not a word of pcap-filter(7), nor a number or an address: "
+			"names "
 			"are not looked up",
 			word);
 	service = getservbyname(word, "tcp");
 	if (!service)
-		return error_set(
-			error, "'%.64s' is not a service that this machine knows", word);
+		return error_set(error, "'%.64s' is not a service that this machine knows", word);
 	fprintf(out, "%u", ntohs((uint16_t)service->s_port));
 	return 0;
 }

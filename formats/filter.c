@@ -81,7 +81,8 @@ static int parse_netns(char *text, struct filter_range *range, struct error *err
 		if (number_parse(text, "a network namespace", 1, UINT32_MAX, &inode, error))
 			return -1;
 	} else if (stat(text, &status)) {
-		return error_set(error, "'%s' is not a network namespace: %s", text, strerror(errno));
+		return error_set(
+			error, "'%s' is not a network namespace: %s", text, strerror(errno));
 	} else {
 		inode = status.st_ino;
 	}
@@ -97,7 +98,8 @@ static int parse_result(char *text, struct filter_range *range, struct error *er
 		const char *name;
 		uint32_t low, high;
 	} words[] = {
-		{"ok", RESULT_CODE(OUTCOME_ESTABLISHED, 0), RESULT_CODE(OUTCOME_ESTABLISHED, 65535)},
+		{"ok", RESULT_CODE(OUTCOME_ESTABLISHED, 0),
+			RESULT_CODE(OUTCOME_ESTABLISHED, 65535)},
 		{"failed", RESULT_CODE(OUTCOME_FAILED, 0), RESULT_CODE(OUTCOME_FAILED, 65535)},
 		{"abandoned", RESULT_CODE(OUTCOME_ABANDONED, 0),
 			RESULT_CODE(OUTCOME_ABANDONED, 65535)},

@@ -84,7 +84,8 @@ static bool wants_ancestors(
 
 	note(notes, FACT_ANCESTOR, process->parent || process->ppid);
 	for (size_t i = 0; i < list->count; i++) {
-		if (process->ppid && strspn(list->texts[i], "0123456789") == strlen(list->texts[i]) &&
+		if (process->ppid &&
+			strspn(list->texts[i], "0123456789") == strlen(list->texts[i]) &&
 			process->ppid == strtoul(list->texts[i], NULL, 10))
 			return !list->negated;
 		for (const struct process *p = process->parent; p; p = p->parent)
@@ -108,8 +109,8 @@ bool filter_wants_process(
 		{&filter->containers, process->container, begins_with, FACT_CONTAINER},
 		{&filter->cgroups, process->cgroup, match_subtree, FACT_CGROUP},
 	};
-	bool wanted = list_wants(&filter->pids, process->pid) &&
-		      list_wants(&filter->uids, process->uid);
+	bool wanted =
+		list_wants(&filter->pids, process->pid) && list_wants(&filter->uids, process->uid);
 
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		if (!texts[i].list->count)
@@ -158,11 +159,10 @@ bool filter_wants_result(const struct filter *filter, const struct result *resul
 {
 	if (filter->failed && !result_is_failure(result))
 		return false;
-	if (filter->min_latency_us && (result->outcome == OUTCOME_PENDING ||
-					      result->latency_us < filter->min_latency_us))
+	if (filter->min_latency_us &&
+		(result->outcome == OUTCOME_PENDING || result->latency_us < filter->min_latency_us))
 		return false;
-	return list_wants(
-		&filter->results, (uint32_t)result->outcome << 16 | result->error);
+	return list_wants(&filter->results, (uint32_t)result->outcome << 16 | result->error);
 }
 
 bool filter_matches(const struct filter *filter, const struct event *event)

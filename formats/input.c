@@ -187,8 +187,7 @@ static int decode(struct input *in, uint8_t *out, size_t size, size_t *length, s
 			if (whole || in->whole)
 				return 0;
 			in->whole = true; /* say it once */
-			return error_set(
-				error, "the %s data end too early", in->decoder->name);
+			return error_set(error, "the %s data end too early", in->decoder->name);
 		}
 		if (in->decoder->decode(in, out, size, length, &in->whole)) {
 			in->start = in->end;

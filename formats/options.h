@@ -13,8 +13,8 @@
 typedef int option_apply(void *target, const char *value, struct error *error);
 
 struct option_row {
-	int letter;           /* 0: long form only */
-	const char *name;     /* long form; NULL ends a table; "": the operands, with blanks between */
+	int letter;       /* 0: long form only */
+	const char *name; /* long form; NULL ends a table; "": the operands, with blanks between */
 	const char *argument; /* as the help shows it; NULL: takes none */
 	const char *help;
 	option_apply *apply;
@@ -41,8 +41,8 @@ struct option_row {
 		{0, "result", "RESULT[,RESULT..]",                                                 \
 			"ok, failed, abandoned, pending or an errno (ECONNREFUSED)",               \
 			option_results, (filter_at)},                                              \
-		{0, "min-latency", "MS", "only what took so long, or longer",                      \
-			option_min_latency, (filter_at)},                                          \
+		{0, "min-latency", "MS", "only what took so long, or longer", option_min_latency,  \
+			(filter_at)},                                                              \
 		{0, "comm", "NAME[,NAME..]", "only threads of these names", option_comms,          \
 			(filter_at)},                                                              \
 		{0, "exe", "PATH[,PATH..]", "only these programs, path or name", option_exes,      \

@@ -28,7 +28,8 @@ void text_unsigned(struct text *text, uint64_t number);
 /* A number of thousandths, as "12.345". */
 void text_thousandths(struct text *text, uint64_t number);
 
-/* RFC 3339 in the zone of this machine, or in UTC; digits of the second's fraction: 0, 3, 6 or 9. */
+/* RFC 3339 in the zone of this machine, or in UTC; digits of the second's fraction: 0, 3, 6 or 9.
+ */
 void text_time(struct text *text, int64_t wall_ns, bool utc, unsigned int digits);
 
 /*

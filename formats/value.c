@@ -299,7 +299,8 @@ static void quote(struct text *out, size_t start)
 	char *p;
 
 	if (!length || out->failed ||
-		(!memchr(out->data + start, ',', length) && !memchr(out->data + start, '"', length)))
+		(!memchr(out->data + start, ',', length) &&
+			!memchr(out->data + start, '"', length)))
 		return;
 	for (size_t i = 0; i < length; i++)
 		quotes += out->data[start + i] == '"';

@@ -16,20 +16,20 @@ enum value_kind {
 	VALUE_ADDRESS,
 	VALUE_RESULT,   /* of struct result */
 	VALUE_RETURNED, /* of struct event */
-	VALUE_SINCE,   /* a time of the wall clock; columns show the distance from the first one */
-	VALUE_CLOCK,   /* the same; columns show it in the zone of this machine */
-	VALUE_LATENCY, /* microseconds; columns show milliseconds */
-	VALUE_RATE,    /* thousandths: 12345 is 12.345 */
+	VALUE_SINCE,    /* a time of the wall clock; columns show the distance from the first one */
+	VALUE_CLOCK,    /* the same; columns show it in the zone of this machine */
+	VALUE_LATENCY,  /* microseconds; columns show milliseconds */
+	VALUE_RATE,     /* thousandths: 12345 is 12.345 */
 };
 
 /* Bytes are borrowed. */
 struct value {
 	enum value_kind kind;
-	bool cut;               /* of arguments: they are only the beginning */
-	uint64_t number;        /* and VALUE_LATENCY, VALUE_RATE */
-	int64_t wall_ns;        /* VALUE_SINCE, VALUE_CLOCK */
-	struct bytes text;      /* and VALUE_WORD, VALUE_ARGUMENTS */
-	const void *of;         /* struct process, address, result, event: as the kind says */
+	bool cut;          /* of arguments: they are only the beginning */
+	uint64_t number;   /* and VALUE_LATENCY, VALUE_RATE */
+	int64_t wall_ns;   /* VALUE_SINCE, VALUE_CLOCK */
+	struct bytes text; /* and VALUE_WORD, VALUE_ARGUMENTS */
+	const void *of;    /* struct process, address, result, event: as the kind says */
 };
 
 enum value_format { FORMAT_COLUMNS, FORMAT_JSON, FORMAT_CSV };

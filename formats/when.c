@@ -126,7 +126,8 @@ int length_parse(const char *text, int64_t *length_ns, struct error *error)
 				*length_ns = number * units[i].ns;
 				return 0;
 			}
-	return error_set(error, "'%s' is not a length of time: a number with ms, s, m, h or d", text);
+	return error_set(
+		error, "'%s' is not a length of time: a number with ms, s, m, h or d", text);
 }
 
 int when_parse(const char *text, int64_t now_ns, int64_t *time_ns, struct error *error)

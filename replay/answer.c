@@ -22,8 +22,8 @@ int answer_choose(
 		if (!kinds[i].asked)
 			continue;
 		if (first)
-			return error_set(error, "%s and %s exclude each other", first,
-				kinds[i].option);
+			return error_set(
+				error, "%s and %s exclude each other", first, kinds[i].option);
 		first = kinds[i].option;
 		*kind = kinds[i].kind;
 	}

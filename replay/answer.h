@@ -11,12 +11,12 @@
 /* What the user asked for. */
 struct answer_choice {
 	bool count, summary;
-	const char *top;       /* columns that make a group */
-	const char *sort;      /* of --top; NULL: by attempts */
-	const char *fresh;     /* --new-since: a time */
-	const char *timeline;  /* a length of time */
-	const char *style;     /* as of the columns */
-	uint64_t limit;        /* rows of --top; 0: the usual number */
+	const char *top;      /* columns that make a group */
+	const char *sort;     /* of --top; NULL: by attempts */
+	const char *fresh;    /* --new-since: a time */
+	const char *timeline; /* a length of time */
+	const char *style;    /* as of the columns */
+	uint64_t limit;       /* rows of --top; 0: the usual number */
 	enum value_format format;
 	bool colour;
 	int width; /* of the terminal; 0: none */
@@ -30,8 +30,8 @@ struct answer_kind {
 	void (*destroy)(struct answer *answer);
 	/* Both return 0, or -1: see error. */
 	int (*add)(struct answer *answer, const struct columns_row *row, struct error *error);
-	int (*print)(struct answer *answer, const struct merge *merge, FILE *out,
-		struct error *error);
+	int (*print)(
+		struct answer *answer, const struct merge *merge, FILE *out, struct error *error);
 	bool needs_results;
 };
 

@@ -81,11 +81,8 @@ static int compare(const void *a, const void *b)
 static int print(struct answer *a, const struct merge *merge, FILE *out, struct error *error)
 {
 	static const struct value_column columns[] = {
-		{"saddr", "LADDR", 25},
-		{"daddr", "RADDR", 25},
-		{"dport", "RPORT", 20},
-		{"connects", "CONNECTS", 10},
-		{"", "", 0}, /* the last one is not padded */
+		{"saddr", "LADDR", 25}, {"daddr", "RADDR", 25}, {"dport", "RPORT", 20},
+		{"connects", "CONNECTS", 10}, {"", "", 0}, /* the last one is not padded */
 	};
 	static const enum value_kind kinds[] = {
 		VALUE_ADDRESS, VALUE_ADDRESS, VALUE_NUMBER, VALUE_NUMBER, VALUE_WORD};

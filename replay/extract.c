@@ -103,7 +103,7 @@ struct extract *extract_new(const char *name, const char *redact, struct error *
 	if (x->fd >= 0)
 		return x;
 	error_set(error, "%s: %s", name,
-		errno == EEXIST	   ? "exists already"
+		errno == EEXIST   ? "exists already"
 		: errno == EINVAL ? "standard output is a terminal"
 				  : strerror(errno));
 	free(x);

@@ -99,7 +99,8 @@ int follow_watch(struct follow *f, const char *name, struct error *error)
 		return watch_directory(f, name, true, error);
 	if (!slash)
 		return watch_directory(f, ".", false, error);
-	snprintf(directory, sizeof directory, "%.*s", slash == name ? 1 : (int)(slash - name), name);
+	snprintf(
+		directory, sizeof directory, "%.*s", slash == name ? 1 : (int)(slash - name), name);
 	return watch_directory(f, directory, false, error);
 }
 

@@ -44,8 +44,8 @@ static struct answer *create(const struct answer_choice *choice, struct error *e
 	clock_gettime(CLOCK_REALTIME, &now);
 	a->groups.payload_size = sizeof(struct known);
 	a->format = choice->format;
-	if (!when_parse(choice->fresh, now.tv_sec * INT64_C(1000000000) + now.tv_nsec,
-		    &a->since_ns, error))
+	if (!when_parse(choice->fresh, now.tv_sec * INT64_C(1000000000) + now.tv_nsec, &a->since_ns,
+		    error))
 		return a;
 	error_prefix(error, "--new-since");
 	destroy(a);
@@ -70,8 +70,8 @@ static int add(struct answer *a, const struct columns_row *row, struct error *er
 	text_put(&a->key, (struct bytes){e->daddr.bytes, 16});
 	text_put(&a->key, (struct bytes){port, 2});
 	if (!a->key.failed)
-		known = groups_get(&a->groups,
-			(struct bytes){(uint8_t *)a->key.data, a->key.length}, &is_new);
+		known = groups_get(
+			&a->groups, (struct bytes){(uint8_t *)a->key.data, a->key.length}, &is_new);
 	if (!known)
 		return error_set(error, "out of memory");
 	if (row->wall_ns < a->since_ns) {
@@ -111,8 +111,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	static const struct value_column columns[] = {{"first", "FIRST", 32}, {"exe", "EXE", 30},
 		{"comm", "COMM", 15}, {"daddr", "DADDR", 15}, {"dport", "DPORT", 5},
 		{"attempts", "ATTEMPTS", 9}};
-	static const enum value_kind kinds[] = {VALUE_SINCE, VALUE_TEXT, VALUE_TEXT, VALUE_ADDRESS,
-		VALUE_NUMBER, VALUE_NUMBER};
+	static const enum value_kind kinds[] = {
+		VALUE_SINCE, VALUE_TEXT, VALUE_TEXT, VALUE_ADDRESS, VALUE_NUMBER, VALUE_NUMBER};
 	struct text line = {0};
 	int status = 0;
 

@@ -15,7 +15,7 @@ struct join {
 		const struct trace_file *file;
 		uint32_t number;
 		int64_t first_ns;
-	} *parts;
+	} * parts;
 	size_t count;
 	uint64_t late;    /* results in all parts */
 	bool sorted, all; /* all: there is nothing to read any more */

@@ -11,7 +11,7 @@ struct late {
 		uint64_t number;
 		struct result result;
 		bool used;
-	} *slots;
+	} * slots;
 	size_t count, capacity; /* a power of two */
 };
 

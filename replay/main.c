@@ -100,8 +100,8 @@ static struct columns *choose_columns(
 	bool plain = choice.style || choice.format != FORMAT_COLUMNS;
 
 	choice.adapt = isatty(STDOUT_FILENO);
-	choice.colour = choice.adapt && (!no_colour || !*no_colour) && terminal &&
-			strcmp(terminal, "dumb");
+	choice.colour =
+		choice.adapt && (!no_colour || !*no_colour) && terminal && strcmp(terminal, "dumb");
 	choice.host = !plain && !choice.names && merge_has_several_hosts(merge);
 	return columns_new(&choice, error);
 }
@@ -186,8 +186,7 @@ static int sink_close(struct sink *sink, const struct merge *merge, struct error
 {
 	if (sink->extract)
 		return extract_finish(sink->extract, error);
-	if (sink->answer &&
-		sink->options->answer_kind->print(sink->answer, merge, stdout, error))
+	if (sink->answer && sink->options->answer_kind->print(sink->answer, merge, stdout, error))
 		return -1;
 	if (fflush(stdout) || ferror(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
@@ -195,8 +194,8 @@ static int sink_close(struct sink *sink, const struct merge *merge, struct error
 }
 
 /* Everything that matches. follow: NULL: not. Returns 0, or -1: see error. */
-static int read_all(struct sink *sink, struct merge *merge, struct follow *follow,
-	struct error *error)
+static int read_all(
+	struct sink *sink, struct merge *merge, struct follow *follow, struct error *error)
 {
 	const struct read_options *o = sink->options;
 	uint64_t limit = o->answer.top ? 0 : o->limit;

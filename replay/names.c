@@ -79,8 +79,9 @@ int names_add(struct names *n, const char *name, struct error *error)
 		return add(n, name, error);
 	if (add_directory(n, name, 0, error))
 		return -1;
-	return n->count > before ? 0
-				 : error_set(error, "%s: no traces (*.pcapng) in this directory", name);
+	return n->count > before
+		       ? 0
+		       : error_set(error, "%s: no traces (*.pcapng) in this directory", name);
 }
 
 void names_release(struct names *n)

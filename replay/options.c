@@ -35,7 +35,8 @@ static int set_pace(void *target, const char *value, struct error *error)
 	double x = *value >= '0' && *value <= '9' ? strtod(value, &end) : 0;
 
 	if (!(x >= 0.001 && x <= 1e6) || *end)
-		return error_set(error, "'%s' is not a speed: a number from 0.001 to 1000000", value);
+		return error_set(
+			error, "'%s' is not a speed: a number from 0.001 to 1000000", value);
 	*pace = (uint64_t)(x * 1000);
 	return 0;
 }
@@ -43,7 +44,8 @@ static int set_pace(void *target, const char *value, struct error *error)
 #define AT(member) offsetof(struct read_options, member)
 
 static const struct option_row table[] = {
-	{'r', "read", "FILE", "a trace, a directory of them, or -; repeat it for more", add_file, 0},
+	{'r', "read", "FILE", "a trace, a directory of them, or -; repeat it for more", add_file,
+		0},
 	FILTER_OPTIONS(AT(filter)),
 	TRACE_FILTER_OPTIONS(AT(filter)),
 	{0, "", "EXPRESSION", "only what matches this pcap-filter(7)", set_expression, AT(filter)},
@@ -69,7 +71,8 @@ static const struct option_row table[] = {
 	{'f', "follow", NULL, "go on with what is being recorded", option_flag, AT(follow)},
 	{0, "pace", "X", "at X times the speed of the recording", set_pace, AT(pace_milli)},
 	{'w', "write", "FILE", "write what matches as a trace", option_text, AT(write)},
-	{0, "redact", "COL[,COL..]", "of -w: leave these out, such as args", option_text, AT(redact)},
+	{0, "redact", "COL[,COL..]", "of -w: leave these out, such as args", option_text,
+		AT(redact)},
 	{'n', "limit", "N", "stop after N matches; of --top: N rows", option_count, AT(limit)},
 	{'q', "quiet", NULL, "only errors on stderr", option_flag, AT(quiet)},
 	{'v', "verbose", NULL, "detail under each row; say what is in each file", option_flag,
@@ -106,7 +109,8 @@ static int check(struct read_options *o, struct error *error)
 	if (o->answer_kind && o->write)
 		return error_set(error, "--write prints nothing: leave out the other answer");
 	if (o->write && (o->json || o->csv || o->pace_milli))
-		return error_set(error, "--write makes a trace: leave out --json, --csv and --pace");
+		return error_set(
+			error, "--write makes a trace: leave out --json, --csv and --pace");
 	if (o->redact && !o->write)
 		return error_set(error, "--redact goes with --write");
 	if (o->write && extract_check(o->redact, error))

@@ -92,8 +92,8 @@ bool queue_is_due(struct queue *q, bool at_end)
 	if (!q->is_waiting && batch_parse(&q->waiting, record_of(first), &ignored))
 		return true;
 	q->is_waiting = true;
-	if (q->waiting.events && q->latest_ns - batch_wall_ns(&q->waiting,
-							q->waiting.header.last_ns) > WAIT_NS)
+	if (q->waiting.events &&
+		q->latest_ns - batch_wall_ns(&q->waiting, q->waiting.header.last_ns) > WAIT_NS)
 		return true;
 	for (uint32_t row = 0; row < q->waiting.events; row++)
 		if (column_get(&q->waiting.outcome, row) == OUTCOME_PENDING &&
@@ -102,8 +102,7 @@ bool queue_is_due(struct queue *q, bool at_end)
 	return true;
 }
 
-int queue_pop(
-	struct queue *q, struct batch *batch, struct session **session, struct error *error)
+int queue_pop(struct queue *q, struct batch *batch, struct session **session, struct error *error)
 {
 	struct entry *first = q->first;
 

@@ -147,8 +147,8 @@ static int insert(
 	return 0;
 }
 
-int session_meet(struct session *s, uint64_t begin, uint64_t end,
-	const struct session_place *place, uint64_t *first, uint64_t *behind)
+int session_meet(struct session *s, uint64_t begin, uint64_t end, const struct session_place *place,
+	uint64_t *first, uint64_t *behind)
 {
 	size_t i = find(s, begin);
 
@@ -190,7 +190,8 @@ static size_t report_gap(const char *file, uint64_t missing, const char *behind,
 		error_set(&text, "%s: %" PRIu64 " events are missing between this file and %s",
 			file, missing, behind);
 	else
-		error_set(&text, "%s: %" PRIu64 " events are missing from this file", file, missing);
+		error_set(
+			&text, "%s: %" PRIu64 " events are missing from this file", file, missing);
 	report(context, &text);
 	return 1;
 }
@@ -215,8 +216,8 @@ static size_t report_missing(const struct session *s,
 		if (inside)
 			missing += r->begin - before->end;
 		else
-			findings += report_gap(before->last.file, r->begin - before->end, file,
-				report, context);
+			findings += report_gap(
+				before->last.file, r->begin - before->end, file, report, context);
 	}
 	return findings + report_gap(file, missing, NULL, report, context);
 }

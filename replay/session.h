@@ -25,7 +25,7 @@ struct session {
 	struct session_range {
 		uint64_t begin, end;
 		struct session_place first, last;
-	} *ranges;
+	} * ranges;
 	size_t count;
 	struct counters counters; /* as of the last batch */
 	struct session_place counters_place;
@@ -36,7 +36,7 @@ struct session {
 	} losses[SESSION_LOSSES_MAX];
 	size_t loss_count;
 	int64_t noted_ns; /* when the last batch was written */
-	bool from_start; /* its first file was met */
+	bool from_start;  /* its first file was met */
 	uint8_t host[64]; /* the beginning of its name */
 	size_t host_length;
 	int64_t first_ns, last_ns; /* wall clock of its events and batches */

@@ -76,8 +76,8 @@ static int take_rows(struct source *s, struct scan *scan)
 {
 	uint64_t begin = s->batch.header.sequence, first, behind;
 	struct session_place place = session_place_of(&s->batch, s->file->name);
-	int n = session_meet(s->session, begin + s->end, begin + s->batch.events, &place, &first,
-		&behind);
+	int n = session_meet(
+		s->session, begin + s->end, begin + s->batch.events, &place, &first, &behind);
 
 	if (n < 0)
 		out_of_memory(s, scan);
@@ -235,10 +235,10 @@ static bool wants_process(struct source *s, struct scan *scan, uint32_t row)
 	uint8_t *verdict = &s->verdicts[process];
 
 	if (!*verdict)
-		*verdict = filter_wants_process(
-				   scan->filter, &s->batch.table[process], &scan->notes)
-				   ? 2
-				   : 1;
+		*verdict =
+			filter_wants_process(scan->filter, &s->batch.table[process], &scan->notes)
+				? 2
+				: 1;
 	return *verdict == 2;
 }
 
@@ -261,8 +261,7 @@ static void find_result(struct source *s, const struct scan *scan, struct result
 
 static bool wants_result(struct source *s, struct scan *scan)
 {
-	bool known = s->result.outcome != OUTCOME_PENDING ||
-		     column_get(&s->batch.returned, s->row);
+	bool known = s->result.outcome != OUTCOME_PENDING || column_get(&s->batch.returned, s->row);
 
 	if (!filter_needs_result(scan->filter))
 		return true;
@@ -346,8 +345,8 @@ void source_resume(struct source *s, struct scan *scan)
 
 	s->reader = trace_reader_open(s->file->name, &error);
 	if (s->reader && !trace_reader_seek(s->reader, s->at) &&
-		trace_reader_next(s->reader, &s->batch, &error) > 0 &&
-		s->batch.events >= s->end && !clear_verdicts(s, scan)) {
+		trace_reader_next(s->reader, &s->batch, &error) > 0 && s->batch.events >= s->end &&
+		!clear_verdicts(s, scan)) {
 		s->state = SOURCE_READY;
 		return;
 	}

@@ -47,7 +47,7 @@ struct source {
 	struct result result;    /* of the row */
 	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
 	uint32_t verdict_capacity;
-	struct queue *queue; /* of a stream whose late results are waited for */
+	struct queue *queue;  /* of a stream whose late results are waited for */
 	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
 };
 

@@ -53,8 +53,8 @@ static int add(struct answer *a, const struct columns_row *row, struct error *er
 	memcpy(destination + 1, e->daddr.bytes, 16);
 	put_le(destination + 17, e->dport, 2);
 	if (!groups_get(&a->processes, (struct bytes){process, sizeof process}, &is_new) ||
-		!groups_get(&a->destinations, (struct bytes){destination, sizeof destination},
-			&is_new))
+		!groups_get(
+			&a->destinations, (struct bytes){destination, sizeof destination}, &is_new))
 		return error_set(error, "out of memory");
 	if (!a->shown || row->wall_ns < a->first_ns)
 		a->first_ns = row->wall_ns;
@@ -264,8 +264,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	put_number(a, "recorded", "  recorded", sum.recorded, &text);
 	put_number(a, "filtered", "  filtered", sum.filtered, &text);
 	put_number(a, "lost", "  lost", sum.lost, &text);
-	put_number(a, "under_way", "  under way",
-		sum.seen - sum.recorded - sum.filtered - sum.lost, &text);
+	put_number(a, "under_way", "  under way", sum.seen - sum.recorded - sum.filtered - sum.lost,
+		&text);
 	put_number(a, "missing", "Missing events", missing, &text);
 	put_number(a, "partial", "Missing parts", sum.partial, &text);
 	put_number(a, "events", "Events shown", a->shown, &text);

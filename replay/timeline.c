@@ -19,7 +19,7 @@ struct step {
 struct answer {
 	int64_t step_ns;
 	enum value_format format;
-	size_t bar; /* its longest */
+	size_t bar;           /* its longest */
 	struct groups groups; /* of struct step */
 };
 
@@ -83,8 +83,9 @@ static struct bytes draw(
 	const struct answer *a, const struct step *step, uint64_t most, uint8_t *bar)
 {
 	size_t length = (size_t)((double)step->attempts / (double)most * (double)a->bar + 0.999);
-	size_t failed = step->attempts ? (size_t)((double)step->failures /
-						  (double)step->attempts * (double)length + 0.5)
+	size_t failed = step->attempts ? (size_t)((double)step->failures / (double)step->attempts *
+							  (double)length +
+						  0.5)
 				       : 0;
 
 	if (length > a->bar)

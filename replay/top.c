@@ -95,7 +95,8 @@ static int choose_sort(struct answer *a, const char *sort, struct error *error)
 			a->sort_key = i;
 			return 0;
 		}
-	return error_set(error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
+	return error_set(
+		error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
 }
 
 static struct answer *create(const struct answer_choice *choice, struct error *error)
@@ -167,8 +168,8 @@ static struct value latency(const struct talker *t, unsigned int percent)
 {
 	if (!t->latencies.count)
 		return (struct value){.kind = VALUE_UNKNOWN};
-	return (struct value){.kind = VALUE_LATENCY,
-		.number = latencies_percentile(&t->latencies, percent)};
+	return (struct value){
+		.kind = VALUE_LATENCY, .number = latencies_percentile(&t->latencies, percent)};
 }
 
 static struct value fact_of(const struct talker *t, size_t fact)

@@ -73,8 +73,8 @@ static void look_through(struct trace_file *file, file_host *host, void *context
 	batch_release(&head);
 }
 
-int trace_file_open(
-	struct trace_file *file, const char *name, file_host *host, void *context, struct error *error)
+int trace_file_open(struct trace_file *file, const char *name, file_host *host, void *context,
+	struct error *error)
 {
 	memset(file, 0, sizeof *file);
 	file->name = name;

@@ -37,8 +37,8 @@ typedef void file_host(void *context, struct bytes host);
  * Opens the file and, unless it is a stream, looks through it and closes it.
  * Damage is not told: reading tells it. Returns 0, or -1: it cannot be opened.
  */
-int trace_file_open(
-	struct trace_file *file, const char *name, file_host *host, void *context, struct error *error);
+int trace_file_open(struct trace_file *file, const char *name, file_host *host, void *context,
+	struct error *error);
 
 void trace_file_release(struct trace_file *file);
 

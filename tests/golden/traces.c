@@ -253,7 +253,8 @@ static const struct batch_plan details_batches[] = {
 };
 
 static const struct late_result late_results[] = {
-	{1, {OUTCOME_FAILED, 110, 7, 130123456}}, {0, {OUTCOME_ESTABLISHED, 0, 1, 1000500}},
+	{1, {OUTCOME_FAILED, 110, 7, 130123456}},
+	{0, {OUTCOME_ESTABLISHED, 0, 1, 1000500}},
 };
 static const struct batch_plan late_first[] = {{2, 0, 0, 0, 0}};
 static const struct batch_plan late_second[] = {{1, 0, 0, 0, 0, late_results, 2}};
@@ -302,8 +303,8 @@ static const struct plan plans[] = {
 		{BOOT_NS + 10000000000, WALL_NS + 10000000000}, plain_rows, BATCHES(beta_batches),
 		true},
 	/* Outcomes that became known after a rotation. */
-	{"late-1", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 1, 0, ANCHOR, details_rows + 3,
-		BATCHES(late_first), true},
+	{"late-1", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 1, 0, ANCHOR,
+		details_rows + 3, BATCHES(late_first), true},
 	{"late-2", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 2, 2,
 		{BOOT_NS + 10000000000, WALL_NS + 10000000000}, details_rows, BATCHES(late_second),
 		true},

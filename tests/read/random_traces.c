@@ -62,9 +62,11 @@ static struct process random_process(const struct process *parent)
 	if (parent)
 		p.ppid = parent->pid;
 	if (chance(95))
-		p.comm = PICK("curl", "sshd", "new\nline", "\xff\xfe", "a,b", "quo\"te", "java", " x ");
+		p.comm = PICK(
+			"curl", "sshd", "new\nline", "\xff\xfe", "a,b", "quo\"te", "java", " x ");
 	if (chance(70))
-		p.exe = PICK("/usr/bin/curl", "/usr/sbin/sshd", "/opt/java", "/tmp/\x1b[31m", "java");
+		p.exe = PICK(
+			"/usr/bin/curl", "/usr/sbin/sshd", "/opt/java", "/tmp/\x1b[31m", "java");
 	if (chance(60))
 		p.args = (struct bytes){(const uint8_t *)"a\0b \"c\0", 7};
 	if (chance(60))
@@ -131,16 +133,14 @@ static void add_event(struct host *h, struct batch_builder *builder)
 	if (chance(50)) {
 		e.result = random_result();
 	} else if (chance(70) && h->pending_count < PENDING_MAX) {
-		h->pending[h->pending_count++] =
-			(struct late_result){h->number, random_result()};
+		h->pending[h->pending_count++] = (struct late_result){h->number, random_result()};
 	}
 	if (batch_builder_add(builder, &e))
 		abort();
 	h->number++;
 }
 
-static void write_batch(
-	struct host *h, struct trace_writer *writer, struct batch_builder *builder)
+static void write_batch(struct host *h, struct trace_writer *writer, struct batch_builder *builder)
 {
 	struct batch_header header = {.sequence = h->counters.recorded,
 		.host = bytes_of(h->name),
@@ -188,7 +188,7 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 	if (!writer)
 		exit(1);
 	while (events) {
-		uint32_t n = events < 16384 ? 1 + below(events) : 1 + below(16384);
+		uint32_t n = 1 + below(events < 5000 ? events : 5000); /* fits into a batch */
 
 		for (uint32_t i = 0; i < n; i++)
 			add_event(h, builder);
@@ -218,9 +218,8 @@ int main(int argc, char **argv)
 			BOOT_NS, WALL_NS + (int64_t)(next() % UINT64_C(60000000000))};
 		h.now_ns = BOOT_NS;
 		for (size_t i = 0; i < 12; i++)
-			h.processes[i] =
-				random_process(i && chance(60) ? &h.processes[below((uint32_t)i)]
-							       : NULL);
+			h.processes[i] = random_process(
+				i && chance(60) ? &h.processes[below((uint32_t)i)] : NULL);
 		for (long file = 1; file <= strtol(argv[4], NULL, 10); file++)
 			write_file(&h, builder, argv[2], (uint32_t)file,
 				(uint32_t)strtoul(argv[5], NULL, 10));

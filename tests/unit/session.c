@@ -13,8 +13,8 @@ static struct batch batch_of(uint32_t file, uint64_t sequence, uint32_t events)
 }
 
 /* As a source does with a batch that it reads. Returns the events that were new. */
-static uint64_t meet(
-	struct session *session, const char *name, uint32_t file, uint64_t sequence, uint32_t events)
+static uint64_t meet(struct session *session, const char *name, uint32_t file, uint64_t sequence,
+	uint32_t events)
 {
 	struct batch batch = batch_of(file, sequence, events);
 	struct session_place place = session_place_of(&batch, name);
@@ -167,7 +167,8 @@ static void late_results_are_found_and_forgotten(void **state)
 	(void)state;
 	assert_null(late_find(&late, 0));
 	for (uint64_t i = 0; i < 10000; i++)
-		assert_int_equal(late_add(&late, &(struct late_result){i * 7, {.latency_us = i}}), 0);
+		assert_int_equal(
+			late_add(&late, &(struct late_result){i * 7, {.latency_us = i}}), 0);
 	assert_int_equal(late_add(&late, &(struct late_result){7, {.latency_us = 99}}), 0);
 	assert_int_equal(late.count, 10000);
 	assert_int_equal(late_find(&late, 7)->latency_us, 99);

@@ -54,8 +54,9 @@ static void what_is_no_time_is_refused(void **state)
 {
 	static const char *const texts[] = {"", "now", "10", "10:", "24:00", "10:60", "1:00",
 		"2026-13-01", "2026-02-30", "2026-11-23T", "2026-11-23T10", "2026-11-23T10:45+5",
-		"2026-11-23T10:45:00.Z", "2026-11-23T10:45:00Zx", "-15", "-15w", "-", "-0m", "--15m",
-		"-1.5h", "15m", "99999-01-01", "-99999999999999999999d", "2026-11-23X10:45"};
+		"2026-11-23T10:45:00.Z", "2026-11-23T10:45:00Zx", "-15", "-15w", "-", "-0m",
+		"--15m", "-1.5h", "15m", "99999-01-01", "-99999999999999999999d",
+		"2026-11-23X10:45"};
 	struct error error;
 	int64_t ns;
 
@@ -67,7 +68,8 @@ static void what_is_no_time_is_refused(void **state)
 	}
 }
 
-static bool matches(const char *text, const char *from, uint16_t lport, const char *to, uint16_t dport)
+static bool matches(
+	const char *text, const char *from, uint16_t lport, const char *to, uint16_t dport)
 {
 	struct event event = {.lport = lport, .dport = dport};
 	struct expression *expression;
