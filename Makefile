@@ -32,17 +32,19 @@ endif
 BACKENDS := fentry kprobe cgroup cgroup_plain
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
+# What formats/ needs.
+FORMAT_LIBS := -lpcap -lzstd -lz
 REPLAY := $(patsubst %.c,$B/%.o,$(wildcard replay/*.c))
 
 all: $B/tcpconnect-rec $B/tcpconnect-read
 
 $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lcap
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcap $(FORMAT_LIBS)
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/libformats.a: $(FORMATS)
 	$Qrm -f $@ && $(AR) rc $@ $^
@@ -66,9 +68,9 @@ $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
 	$Q$(CC) -c -o $@ $< -Wa,-Ibuild/bpf
 
 # Debian's names of what the build and the tests need.
-DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libcap-dev libcmocka-dev \
+DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libpcap-dev libcap-dev libcmocka-dev \
 	libclang-rt-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
-	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils
+	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils jq
 
 # Only asks apt for what is missing, so that it needs neither root nor network when nothing is.
 deps:
@@ -78,7 +80,7 @@ demo: deps
 	$Q$(MAKE) --no-print-directory all
 	$Qtests/demo
 
-SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden fuzz live vm,tests/$s/run)))
+SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden read fuzz live vm,tests/$s/run)))
 
 check: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
@@ -96,7 +98,7 @@ UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what is tested by itself.
 TESTED := assemble undecided kept
-TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
+TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
 
@@ -106,16 +108,20 @@ $B/tests/live/%: tests/live/%.c
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(if $(SANITIZE),,-static) -pthread -o $@ $<
 
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
+
+$B/tests/read/%: $B/tests/read/%.o $B/libformats.a
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(FORMAT_LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) $(TESTED:%=capture/%.c)
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) $(TESTED:%=capture/%.c) -lz
+		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) $(TESTED:%=capture/%.c) \
+		$(FORMAT_LIBS)
 
 MANUALS := man/tcpconnect-rec.8 man/tcpconnect-read.1 man/tcpconnect-trace.5
 

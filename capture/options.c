@@ -43,17 +43,6 @@ static int set_backend(void *target, const char *value, struct error *error)
 	return 0;
 }
 
-/* target: struct rec_options */
-static int set_failed(void *target, const char *value, struct error *error)
-{
-	struct rec_options *options = target;
-
-	(void)value;
-	(void)error;
-	options->filter.failed = options->columns.result = true;
-	return 0;
-}
-
 #define AT(member) offsetof(struct rec_options, member)
 
 static const struct option_row table[] = {
@@ -61,7 +50,8 @@ static const struct option_row table[] = {
 	{0, "overwrite", NULL, "an existing FILE is replaced", option_flag, AT(overwrite)},
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
 	FILTER_OPTIONS(AT(filter)),
-	{'x', "failed", NULL, "only attempts that fail; column RESULT", set_failed, 0},
+	{'x', "failed", NULL, "only attempts that fail; adds the column RESULT", option_failed,
+		AT(filter)},
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "style", "STYLE", "columns as of that peer: bcc, bcc2019 or libbpf", option_text,
 		AT(columns) + offsetof(struct columns_choice, style)},
@@ -85,8 +75,10 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 {
 	options->ring_bytes = RING_DEFAULT;
 	options->flush_ms = FLUSH_DEFAULT_MS;
-	if (options_parse(table, argc, argv, options, error) ||
-		columns_check(&options->columns, error))
+	if (options_parse(table, argc, argv, options, error))
+		return -1;
+	options->columns.result = options->filter.failed;
+	if (columns_check(&options->columns, error))
 		return -1;
 	if (options->print && !options->write)
 		return error_set(error, "--print goes with -w: without it the columns are printed");

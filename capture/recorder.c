@@ -309,7 +309,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 			capture_failed_only(r->capture) || !options->filter.failed, error))
 		goto failed;
 	r->filter_here = options->filter.failed && !capture_failed_only(r->capture);
-	if (r->filter_here || (r->columns && columns_show_result(r->columns))) {
+	if (r->filter_here || (r->columns && columns_need_result(r->columns))) {
 		r->kept = kept_new(KEPT_MAX);
 		if (!r->kept) {
 			error_set(error, "out of memory");

@@ -246,12 +246,10 @@ static void batch_clear(struct batch *batch)
 	batch->table_capacity = capacity;
 }
 
-static int parse(struct batch *batch, struct bytes record, struct error *error)
+static int parse_head(struct batch *batch, struct bytes record, struct error *error)
 {
 	const uint8_t *p = record.data;
 	struct batch_header *h = &batch->header;
-	struct bytes body;
-	uint32_t columns;
 
 	if (get_le32(p + RECORD_AT_HEADER_LENGTH) < BATCH_HEADER_LENGTH)
 		return error_set(error, "batch header of %u bytes, at least %d expected",
@@ -275,8 +273,18 @@ static int parse(struct batch *batch, struct bytes record, struct error *error)
 	batch->ipv6 = get_le32(p + BATCH_AT_IPV6);
 	batch->late = get_le32(p + BATCH_AT_OUTCOMES);
 	if (reference(record, BATCH_AT_HOST, "host name", &h->host, error) ||
-		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error) ||
-		reference(record, BATCH_AT_BODY, "body", &body, error))
+		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error))
+		return -1;
+	return 0;
+}
+
+static int parse_body(struct batch *batch, struct bytes record, struct error *error)
+{
+	const uint8_t *p = record.data;
+	struct bytes body;
+	uint32_t columns;
+
+	if (reference(record, BATCH_AT_BODY, "body", &body, error))
 		return -1;
 	if (p[BATCH_AT_COMPRESSION] != COMPRESSION_NONE)
 		return error_set(error, "batch with compression %u, this version reads none",
@@ -304,10 +312,16 @@ static int parse(struct batch *batch, struct bytes record, struct error *error)
 int batch_parse(struct batch *batch, struct bytes record, struct error *error)
 {
 	batch_clear(batch);
-	if (!parse(batch, record, error))
+	if (!parse_head(batch, record, error) && !parse_body(batch, record, error))
 		return 0;
 	batch_clear(batch);
 	return -1;
+}
+
+int batch_parse_head(struct batch *batch, struct bytes record, struct error *error)
+{
+	batch_clear(batch);
+	return parse_head(batch, record, error);
 }
 
 static void store_be(uint8_t *p, uint64_t value, unsigned int n)
@@ -359,7 +373,12 @@ void batch_event(const struct batch *batch, uint32_t row, struct event *event)
 	event->daddr = batch_address(batch, column_get(&batch->daddr, row));
 	event->lport = (uint16_t)column_get(&batch->lport, row);
 	event->dport = (uint16_t)column_get(&batch->dport, row);
-	event->result = result_of(column_get(&batch->outcome, row), column_get(&batch->error, row),
+	batch_result(batch, row, &event->result);
+}
+
+void batch_result(const struct batch *batch, uint32_t row, struct result *result)
+{
+	*result = result_of(column_get(&batch->outcome, row), column_get(&batch->error, row),
 		column_get(&batch->retransmits, row), column_get(&batch->latency, row));
 }
 

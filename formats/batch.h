@@ -68,8 +68,17 @@ int record_parse(struct bytes payload, struct bytes *record, int *kind, struct e
  */
 int batch_parse(struct batch *batch, struct bytes record, struct error *error);
 
+/*
+ * Only the header and the numbers of rows. Of the record only its header is
+ * looked at; host and backend are inside the record, and yet to be there.
+ */
+int batch_parse_head(struct batch *batch, struct bytes record, struct error *error);
+
 /* Row of the events, below batch->events. Borrowed from the batch until it is parsed again. */
 void batch_event(const struct batch *batch, uint32_t row, struct event *event);
+
+/* Only its result. */
+void batch_result(const struct batch *batch, uint32_t row, struct result *result);
 
 /* Row of the late results, below batch->late. */
 void batch_late_result(const struct batch *batch, uint32_t row, struct late_result *late);

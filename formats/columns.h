@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Events as rows of columns, for both programs. */
+/* Events as rows of columns, JSON or CSV, for both programs. */
 #ifndef COLUMNS_H
 #define COLUMNS_H
 
 #include <stdio.h>
 
+#include "column_kind.h"
 #include "error.h"
-#include "event.h"
-
-/* One event and what a row can show of its recording. The bytes are borrowed. */
-struct columns_row {
-	const struct event *event;
-	int64_t wall_ns; /* since 1970 */
-	struct bytes host, backend;
-};
 
 /* What the user asked for. All zero: the default. */
 struct columns_choice {
@@ -21,7 +14,11 @@ struct columns_choice {
 	const char *names; /* -o: column names with commas between; NULL: the usual ones */
 	bool host;         /* first of the usual ones */
 	bool time, clock, uid, lport;
-	bool result; /* behind the usual ones */
+	bool result; /* last of the usual ones */
+	bool detail; /* lines below each row, of our style */
+	enum value_format format;
+	bool colour; /* escape sequences, of our style */
+	bool adapt;  /* columns of our style become wider with what they show */
 };
 
 struct columns;
@@ -33,11 +30,14 @@ int columns_check(const struct columns_choice *choice, struct error *error);
 struct columns *columns_new(const struct columns_choice *choice, struct error *error);
 void columns_free(struct columns *columns);
 
-/* True if what a row shows depends on event->result. */
-bool columns_show_result(const struct columns *columns);
+/* Some column shows how attempts ended. */
+bool columns_need_result(const struct columns *columns);
 
-/* Each writes one line. Errors of the stream are the caller's to check, with ferror(). */
-void columns_header(struct columns *columns, FILE *out);
-void columns_print(struct columns *columns, const struct columns_row *row, FILE *out);
+/*
+ * Each writes one line, but for the header of JSON, which has none. Errors of the
+ * stream are the caller's to check, with ferror(). -1: out of memory.
+ */
+int columns_header(struct columns *columns, FILE *out);
+int columns_print(struct columns *columns, const struct columns_row *row, FILE *out);
 
 #endif

@@ -16,4 +16,14 @@
  */
 size_t escape_column(struct bytes text, char *out);
 
+/* By escape_json(). */
+#define ESCAPED_JSON_MAX(length) ((length)*6)
+
+/*
+ * For the inside of a JSON string: a byte that is not UTF-8 becomes U+FFFD;
+ * controls and invisible characters become \uNNNN, which means the same. Writes at
+ * most ESCAPED_JSON_MAX(text.length) bytes, no NUL. Returns the number of bytes.
+ */
+size_t escape_json(struct bytes text, char *out);
+
 #endif

@@ -18,6 +18,7 @@
 
 struct block {
 	uint32_t type;
+	uint32_t length;   /* with all */
 	uint64_t offset;   /* in the file, of its first byte */
 	struct bytes body; /* between the two lengths; borrowed until the next call */
 	bool big_endian;   /* the order of its section */
@@ -26,8 +27,9 @@ struct block {
 struct pcapng_reader;
 
 /*
- * Reads from fd, which the reader closes, streaming: a pipe will do. Takes
- * files of at most BLOCK_LENGTH_MAX per block. NULL: out of memory (fd is closed).
+ * Reads from fd, which the reader closes, streaming: a pipe will do, gzip and zstd
+ * too. Takes files of at most BLOCK_LENGTH_MAX per block. NULL: out of memory (fd is
+ * closed).
  */
 struct pcapng_reader *pcapng_reader_new(int fd);
 void pcapng_reader_free(struct pcapng_reader *reader);
@@ -41,8 +43,31 @@ void pcapng_reader_free(struct pcapng_reader *reader);
 int pcapng_reader_next(
 	struct pcapng_reader *reader, const char *magic, struct block *block, struct error *error);
 
-/* Goes back to where it began to read. Returns 0, or -1: it cannot, as with a pipe. */
-int pcapng_reader_rewind(struct pcapng_reader *reader);
+/*
+ * The same, but of a long block in a file only the first bytes of the body are
+ * sure to be there: at least peek. pcapng_reader_whole() then reads the rest, and
+ * only then is the end of the block checked. Returns as pcapng_reader_next().
+ */
+int pcapng_reader_peek(struct pcapng_reader *reader, const char *magic, size_t peek,
+	struct block *block, struct error *error);
+int pcapng_reader_whole(struct pcapng_reader *reader, struct block *block, struct error *error);
+
+/* Where the block stands that was given out last. */
+struct pcapng_position {
+	uint64_t offset;
+	bool big_endian; /* the order of its section */
+};
+
+struct pcapng_position pcapng_reader_position(const struct pcapng_reader *reader);
+
+/* Makes the next block that which stands there. Returns 0, or -1: it cannot, as with a pipe. */
+int pcapng_reader_seek(struct pcapng_reader *reader, struct pcapng_position position);
+
+/* Of a file that grows: its end, also inside a block, is none; more is looked for at each call. */
+void pcapng_reader_set_growing(struct pcapng_reader *reader, bool growing);
+
+/* Seeking costs nothing: neither a pipe nor compressed. Known once something was read. */
+bool pcapng_reader_seeks_freely(const struct pcapng_reader *reader);
 
 /* True once a section header was read: the file is a pcapng file. */
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *reader);

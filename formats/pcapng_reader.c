@@ -4,25 +4,26 @@
  * lengths equal) before anything looks into it. After damage the framing is
  * lost; a record of ours is found again by its magic.
  */
+#include "input.h"
 #include "pcapng.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#define READ_SIZE (256u << 10)
+#define READ_SIZE (64u << 10)
+#define SKIP_MIN READ_SIZE /* shorter blocks are read and checked also when nobody wants them */
 #define MAGIC_LENGTH 8
 #define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
 
 struct pcapng_reader {
-	int fd;
-	off_t begin; /* in the file, of the first read; -1: a pipe */
+	struct input *input;
 	uint8_t *buffer;
 	size_t capacity, start, end; /* unread bytes are start .. end */
 	uint64_t offset;             /* in the file, of start */
-	bool big_endian, is_pcapng, at_end, lost;
+	uint64_t block_length;       /* of the block that was given out and stands at start; or 0 */
+	bool big_endian, is_pcapng, at_end, lost, growing;
 };
 
 struct pcapng_reader *pcapng_reader_new(int fd)
@@ -30,14 +31,18 @@ struct pcapng_reader *pcapng_reader_new(int fd)
 	struct pcapng_reader *r = calloc(1, sizeof *r);
 
 	if (r) {
-		r->fd = fd;
-		r->begin = lseek(fd, 0, SEEK_CUR);
 		r->capacity = READ_SIZE;
 		r->buffer = malloc(r->capacity);
 	}
 	if (!r || !r->buffer) {
 		free(r);
 		close(fd);
+		return NULL;
+	}
+	r->input = input_new(fd);
+	if (!r->input) {
+		free(r->buffer);
+		free(r);
 		return NULL;
 	}
 	return r;
@@ -47,19 +52,38 @@ void pcapng_reader_free(struct pcapng_reader *r)
 {
 	if (!r)
 		return;
-	close(r->fd);
+	input_free(r->input);
 	free(r->buffer);
 	free(r);
 }
 
-int pcapng_reader_rewind(struct pcapng_reader *r)
+struct pcapng_position pcapng_reader_position(const struct pcapng_reader *r)
 {
-	if (r->begin < 0 || lseek(r->fd, r->begin, SEEK_SET) < 0)
+	return (struct pcapng_position){r->offset, r->big_endian};
+}
+
+int pcapng_reader_seek(struct pcapng_reader *r, struct pcapng_position position)
+{
+	if (input_seek(r->input, position.offset))
 		return -1;
 	r->start = r->end = 0;
-	r->offset = 0;
-	r->big_endian = r->is_pcapng = r->at_end = r->lost = false;
+	r->offset = position.offset;
+	r->block_length = 0;
+	r->big_endian = position.big_endian;
+	r->is_pcapng = position.offset > 0;
+	r->at_end = r->lost = false;
 	return 0;
+}
+
+void pcapng_reader_set_growing(struct pcapng_reader *r, bool growing)
+{
+	r->growing = growing;
+	r->at_end = false;
+}
+
+bool pcapng_reader_seeks_freely(const struct pcapng_reader *r)
+{
+	return input_seeks_freely(r->input);
 }
 
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
@@ -82,7 +106,7 @@ static void consume(struct pcapng_reader *r, size_t length)
 static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 {
 	while (r->end - r->start < length && !r->at_end) {
-		ssize_t n;
+		size_t n;
 
 		if (r->start) {
 			memmove(r->buffer, r->buffer + r->start, r->end - r->start);
@@ -100,15 +124,13 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 			r->buffer = grown;
 			r->capacity = capacity;
 		}
-		n = read(r->fd, r->buffer + r->end, r->capacity - r->end);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
+		if (input_read(r->input, r->buffer + r->end, r->capacity - r->end, &n, error)) {
 			r->at_end = true;
-			return error_set(error, "cannot read: %s", strerror(errno));
+			r->growing = false;
+			return -1;
 		}
 		r->at_end = n == 0;
-		r->end += (size_t)n;
+		r->end += n;
 	}
 	return r->end - r->start >= length;
 }
@@ -170,8 +192,6 @@ static int first_block(struct pcapng_reader *r, struct error *error)
 		{"\xd4\xc3\xb2\xa1", 4, "a pcap file, not pcapng"},
 		{"\xa1\xb2\x3c\x4d", 4, "a pcap file, not pcapng"},
 		{"\x4d\x3c\xb2\xa1", 4, "a pcap file, not pcapng"},
-		{"\x1f\x8b", 2, "compressed with gzip: decompress it first"},
-		{"\x28\xb5\x2f\xfd", 4, "compressed with zstd: decompress it first"},
 	};
 	const uint8_t *p;
 	int n = fill(r, 4, error);
@@ -179,6 +199,8 @@ static int first_block(struct pcapng_reader *r, struct error *error)
 	if (n < 0)
 		return -1;
 	p = r->buffer + r->start;
+	if (!n && r->growing)
+		return 0;
 	if (r->end == r->start)
 		return error_set(error, "the file is empty");
 	if (n && get_le32(p) == BLOCK_SECTION) {
@@ -208,15 +230,92 @@ static int section_order(struct pcapng_reader *r, const uint8_t *p, struct error
 	return 0;
 }
 
-int pcapng_reader_next(
-	struct pcapng_reader *r, const char *magic, struct block *block, struct error *error)
+/* What a file that ends inside a block is told; one that grows may go on. Returns 0 or -1. */
+static int torn(struct pcapng_reader *r, uint32_t length, struct error *error)
+{
+	size_t left = r->end - r->start;
+
+	if (r->growing)
+		return 0;
+	if (length)
+		return DAMAGE(r, error, "the file ends after %zu of the %u bytes of a block", left,
+			length);
+	error_set(error, "offset %llu: the file ends after %zu bytes of a block",
+		(unsigned long long)r->offset, left);
+	consume(r, left);
+	return -1;
+}
+
+/*
+ * Goes behind the block that was given out last. Of one that was not read the end
+ * is checked, which stands before the next one. Returns 0 or -1.
+ */
+static int leave_block(struct pcapng_reader *r, struct error *error)
+{
+	uint64_t length = r->block_length, offset = r->offset;
+	int n;
+
+	r->block_length = 0;
+	if (length <= r->end - r->start) {
+		consume(r, (size_t)length);
+		return 0;
+	}
+	r->start = r->end = 0;
+	if (input_seek(r->input, offset + length - 4)) {
+		r->at_end = true;
+		return error_set(error, "offset %llu: cannot go behind this block",
+			(unsigned long long)offset);
+	}
+	r->offset = offset + length - 4;
+	n = fill(r, 4, error);
+	if (n < 0)
+		return -1;
+	if (!n || get32(r, r->buffer + r->start) != length) {
+		r->lost = true;
+		return damage(offset, error,
+			n ? "block length %llu, but another one at its end"
+			  : "the file ends inside the %llu bytes of a block",
+			(unsigned long long)length);
+	}
+	consume(r, 4);
+	return 0;
+}
+
+/* Reads all of the block at start and checks its end. Returns 1, 0 or -1. */
+static int whole_block(
+	struct pcapng_reader *r, uint32_t length, struct block *block, struct error *error)
+{
+	const uint8_t *p;
+	int n = fill(r, length, error);
+
+	if (n < 0)
+		return -1;
+	if (!n)
+		return torn(r, length, error);
+	p = r->buffer + r->start;
+	if (get32(r, p + length - 4) != length)
+		return DAMAGE(r, error, "block length %u, but %u at its end", length,
+			get32(r, p + length - 4));
+	block->body = (struct bytes){p + 8, length - BLOCK_LENGTH_MIN};
+	r->block_length = length;
+	return 1;
+}
+
+int pcapng_reader_peek(struct pcapng_reader *r, const char *magic, size_t peek, struct block *block,
+	struct error *error)
 {
 	const uint8_t *p;
 	uint32_t length;
 	int n;
 
+	if (r->growing)
+		r->at_end = false;
+	if (r->block_length && leave_block(r, error))
+		return -1;
 	if (!r->is_pcapng && !r->at_end && !r->offset && first_block(r, error))
 		return -1;
+	if (r->growing && !r->is_pcapng)
+		return 0;
 	if (r->lost) {
 		n = find_again(r, magic, error);
 		if (n <= 0)
@@ -228,12 +327,8 @@ int pcapng_reader_next(
 		return -1;
 	if (!n && r->end == r->start)
 		return 0;
-	if (!n) {
-		error_set(error, "offset %llu: the file ends after %zu bytes of a block",
-			(unsigned long long)r->offset, r->end - r->start);
-		consume(r, r->end - r->start);
-		return -1;
-	}
+	if (!n)
+		return torn(r, 0, error);
 	p = r->buffer + r->start;
 	if (get_le32(p) == BLOCK_SECTION && section_order(r, p, error))
 		return -1;
@@ -246,20 +341,33 @@ int pcapng_reader_next(
 	if (length > BLOCK_LENGTH_MAX)
 		return DAMAGE(
 			r, error, "block length %u is more than %u", length, BLOCK_LENGTH_MAX);
-	n = fill(r, length, error);
+	block->type = get32(r, p);
+	block->offset = r->offset;
+	block->length = length;
+	block->big_endian = r->big_endian;
+	if (length <= SKIP_MIN || length <= peek + BLOCK_LENGTH_MIN ||
+		!input_seeks_freely(r->input) || r->growing)
+		return whole_block(r, length, block, error);
+	n = fill(r, 8 + peek, error);
 	if (n < 0)
 		return -1;
 	if (!n)
-		return DAMAGE(r, error, "the file ends after %zu of the %u bytes of a block",
-			r->end - r->start, length);
-	p = r->buffer + r->start;
-	if (get32(r, p + length - 4) != length)
-		return DAMAGE(r, error, "block length %u, but %u at its end", length,
-			get32(r, p + length - 4));
-	block->type = get32(r, p);
-	block->offset = r->offset;
-	block->body = (struct bytes){p + 8, length - BLOCK_LENGTH_MIN};
-	block->big_endian = r->big_endian;
-	consume(r, length);
+		return torn(r, length, error);
+	block->body = (struct bytes){r->buffer + r->start + 8, peek};
+	r->block_length = length;
 	return 1;
+}
+
+int pcapng_reader_whole(struct pcapng_reader *r, struct block *block, struct error *error)
+{
+	if (block->body.length == block->length - BLOCK_LENGTH_MIN)
+		return 1;
+	r->block_length = 0;
+	return whole_block(r, block->length, block, error);
+}
+
+int pcapng_reader_next(
+	struct pcapng_reader *r, const char *magic, struct block *block, struct error *error)
+{
+	return pcapng_reader_peek(r, magic, BLOCK_LENGTH_MAX, block, error);
 }

@@ -10,11 +10,28 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#define PEEK 1024 /* bytes of a batch that its head is in, as our recorder writes it */
+
 struct trace_reader {
 	const char *name;
 	struct pcapng_reader *blocks;
+	struct block block; /* of the batch that was found last */
+	struct bytes record;
+	uint32_t events; /* that it has */
 	struct trace_facts facts;
 };
+
+/* Another open file than ours, whose offset others share. */
+static int open_stdin(void)
+{
+	off_t offset = lseek(STDIN_FILENO, 0, SEEK_CUR);
+	int fd = offset < 0 ? -1 : open("/proc/self/fd/0", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return dup(STDIN_FILENO);
+	lseek(fd, offset, SEEK_SET);
+	return fd;
+}
 
 struct trace_reader *trace_reader_open(const char *name, struct error *error)
 {
@@ -22,7 +39,7 @@ struct trace_reader *trace_reader_open(const char *name, struct error *error)
 	struct stat status;
 	int fd;
 
-	fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : dup(STDIN_FILENO);
+	fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : open_stdin();
 	if (fd < 0) {
 		error_set(error, "%s: cannot open: %s", name, strerror(errno));
 		return NULL;
@@ -84,22 +101,49 @@ static bool summary_is_valid(struct bytes record, uint64_t offset)
 	return crc == get_le32(p + SUMMARY_AT_CRC);
 }
 
-/* True for a record of ours, which is yet to be checked. */
+/* True for a record of ours, which is yet to be checked; only PEEK bytes of it may be there. */
 static bool find_record(const struct block *block, struct bytes *payload)
 {
-	return (block->type == BLOCK_CUSTOM || block->type == BLOCK_CUSTOM_NO_COPY) &&
-	       bytes_slice(block->body, 4, block->body.length - 4, payload) &&
-	       payload->length >= 8 && !memcmp(payload->data, RECORD_MAGIC, 8);
+	if ((block->type != BLOCK_CUSTOM && block->type != BLOCK_CUSTOM_NO_COPY) ||
+		!bytes_slice(block->body, 4, block->body.length - 4, payload) ||
+		payload->length < 8 || memcmp(payload->data, RECORD_MAGIC, 8))
+		return false;
+	payload->length = block->length - BLOCK_LENGTH_MIN - 4;
+	return true;
 }
 
-/* Returns 1: a batch, 0: something else, -1. */
-static int parse_block(
-	struct trace_reader *r, const struct block *block, struct batch *batch, struct error *error)
+static int read_whole(struct trace_reader *r, struct error *error)
 {
-	struct bytes payload, record;
-	int kind;
+	struct bytes payload;
+	int n = pcapng_reader_whole(r->blocks, &r->block, error);
 
-	if (!find_record(block, &payload))
+	if (n > 0 && find_record(&r->block, &payload))
+		r->record.data = payload.data;
+	return n;
+}
+
+static int at_offset(const struct trace_reader *r, struct error *error)
+{
+	char where[32];
+
+	snprintf(where, sizeof where, "offset %llu", (unsigned long long)r->block.offset);
+	return error_prefix(error, where);
+}
+
+static bool is_there(const struct trace_reader *r, struct bytes part)
+{
+	const struct bytes *body = &r->block.body;
+
+	return !part.length || part.data + part.length <= body->data + body->length;
+}
+
+/* Returns 1: the head of a batch, 0: something else, -1. */
+static int parse_block(struct trace_reader *r, struct batch *head, struct error *error)
+{
+	struct bytes payload;
+	int kind, n;
+
+	if (!find_record(&r->block, &payload))
 		return 0;
 	r->facts.has_records = true;
 	if (payload.length >= RECORD_COMMON_LENGTH &&
@@ -108,71 +152,87 @@ static int parse_block(
 			return 0;
 		r->facts.other_version = true;
 	}
-	if (record_parse(payload, &record, &kind, error))
-		return -1;
-	if (kind == RECORD_SUMMARY)
-		r->facts.closed = summary_is_valid(record, block->offset);
+	if (record_parse(payload, &r->record, &kind, error))
+		return at_offset(r, error);
+	if (kind == RECORD_SUMMARY) {
+		n = read_whole(r, error);
+		r->facts.closed = n > 0 && summary_is_valid(r->record, r->block.offset);
+		return n < 0 ? -1 : 0;
+	}
 	if (kind != RECORD_BATCH)
 		return 0;
-	if (batch_parse(batch, record, error))
-		return -1;
+	if (batch_parse_head(head, r->record, error))
+		return at_offset(r, error);
+	if (!is_there(r, head->header.host) || !is_there(r, head->header.backend)) {
+		n = read_whole(r, error);
+		if (n <= 0)
+			return n;
+		if (batch_parse_head(head, r->record, error))
+			return at_offset(r, error);
+	}
+	r->events = head->events;
 	r->facts.batches++;
-	r->facts.events += batch->events;
+	r->facts.events += r->events;
 	return 1;
 }
 
-int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error *error)
+int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *error)
 {
-	struct block block;
 	int n;
 
-	while ((n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, error)) != 0) {
+	while ((n = pcapng_reader_peek(r->blocks, RECORD_MAGIC, PEEK, &r->block, error)) != 0) {
 		r->facts.closed = false; /* until a summary is the last thing in the file */
 		if (n < 0)
 			break;
-		n = parse_block(r, &block, batch, error);
-		if (n > 0)
-			return 1;
-		if (n < 0) {
-			char where[32];
-
-			snprintf(where, sizeof where, "offset %llu",
-				(unsigned long long)block.offset);
-			error_prefix(error, where);
+		n = parse_block(r, head, error);
+		if (n)
 			break;
-		}
 	}
 	return n < 0 ? error_prefix(error, r->name) : n;
 }
 
-/* True for a batch with events. What is damaged is told when it is read. */
-static bool find_host(const struct block *block, struct bytes *host)
+int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error *error)
 {
-	struct bytes payload, record;
-	struct error ignored;
-	int kind;
+	int n = read_whole(r, error);
 
-	return find_record(block, &payload) && !record_parse(payload, &record, &kind, &ignored) &&
-	       kind == RECORD_BATCH &&
-	       get_le32(record.data + RECORD_AT_HEADER_LENGTH) >= BATCH_HEADER_LENGTH &&
-	       get_le32(record.data + BATCH_AT_EVENTS) &&
-	       bytes_slice(record, get_le32(record.data + BATCH_AT_HOST),
-		       get_le32(record.data + BATCH_AT_HOST + 4), host);
+	if (n > 0 && !batch_parse(batch, r->record, error))
+		return 1;
+	if (n > 0)
+		at_offset(r, error);
+	r->facts.batches--;
+	r->facts.events -= r->events;
+	batch->events = batch->late = 0;
+	return n ? error_prefix(error, r->name) : 0;
 }
 
-int trace_reader_visit_hosts(
-	struct trace_reader *r, bool (*visit)(void *context, struct bytes host), void *context)
+struct bytes trace_reader_record(const struct trace_reader *r)
 {
-	struct error ignored;
-	struct block block;
-	struct bytes host;
-	bool more = true;
-	int n;
+	return r->record;
+}
 
-	if (pcapng_reader_rewind(r->blocks))
-		return -1;
-	while (more && (n = pcapng_reader_next(r->blocks, RECORD_MAGIC, &block, &ignored)) != 0)
-		if (n > 0 && find_host(&block, &host))
-			more = visit(context, host);
-	return pcapng_reader_rewind(r->blocks);
+int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error *error)
+{
+	int n = trace_reader_head(r, batch, error);
+
+	return n > 0 ? trace_reader_load(r, batch, error) : n;
+}
+
+bool trace_reader_seeks_freely(const struct trace_reader *r)
+{
+	return pcapng_reader_seeks_freely(r->blocks);
+}
+
+struct pcapng_position trace_reader_position(const struct trace_reader *r)
+{
+	return pcapng_reader_position(r->blocks);
+}
+
+int trace_reader_seek(struct trace_reader *r, struct pcapng_position position)
+{
+	return pcapng_reader_seek(r->blocks, position);
+}
+
+void trace_reader_set_growing(struct trace_reader *r, bool growing)
+{
+	pcapng_reader_set_growing(r->blocks, growing);
 }

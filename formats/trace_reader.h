@@ -4,6 +4,7 @@
 #define TRACE_READER_H
 
 #include "batch.h"
+#include "pcapng.h"
 
 struct trace_reader;
 
@@ -19,13 +20,23 @@ void trace_reader_free(struct trace_reader *reader);
 int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct error *error);
 
 /*
- * To be called before the first batch: looks ahead through the headers of all
- * batches, and goes back to the start. Calls visit with the host of each one that
- * has events, until it returns false. Returns 0, or -1: it cannot go back, as with
- * a pipe; then nothing was read.
+ * The same in two steps. The head is only the header of the batch and the numbers
+ * of rows; trace_reader_load() then decodes all of it, or the next
+ * trace_reader_head() skips it unread.
  */
-int trace_reader_visit_hosts(struct trace_reader *reader,
-	bool (*visit)(void *context, struct bytes host), void *context);
+int trace_reader_head(struct trace_reader *reader, struct batch *head, struct error *error);
+int trace_reader_load(struct trace_reader *reader, struct batch *batch, struct error *error);
+
+/* The bytes of the batch that was loaded last, until the next call. */
+struct bytes trace_reader_record(const struct trace_reader *reader);
+
+/* Where the batch stands that was found last, and how to come back, also with another reader. */
+struct pcapng_position trace_reader_position(const struct trace_reader *reader);
+int trace_reader_seek(struct trace_reader *reader, struct pcapng_position position);
+
+/* As pcapng_reader_set_growing() and pcapng_reader_seeks_freely(). */
+void trace_reader_set_growing(struct trace_reader *reader, bool growing);
+bool trace_reader_seeks_freely(const struct trace_reader *reader);
 
 const char *trace_reader_name(const struct trace_reader *reader);
 

@@ -1,21 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tcpconnect-read: shows what tcpconnect-rec recorded. */
-#include "merge.h"
+#include "extract.h"
+#include "follow.h"
 #include "options.h"
+#include "progress.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define PROGRAM "tcpconnect-read"
 
 enum { EXIT_COMPLETE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int signal_number)
+{
+	(void)signal_number;
+	stopped = 1;
+}
+
+/* context: struct progress, or NULL */
 static void say(void *context, const struct error *error)
 {
-	(void)context;
 	fflush(stdout); /* so that on a terminal the message stands where it belongs */
+	if (context)
+		progress_clear(context);
 	fprintf(stderr, PROGRAM ": %s\n", error->text);
 }
 
@@ -38,72 +52,266 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 				       "rewritten by another program");
 }
 
+/* A filter that nothing could pass because nobody recorded what it asks for. */
+static int say_unknown(const struct filter_notes *notes)
+{
+	struct error error;
+	int said = 0;
+
+	for (size_t i = 0; i < FILTER_FACTS; i++) {
+		const struct filter_fact_name *name = &filter_fact_names[i];
+
+		if (notes->known[i] || !notes->unknown[i])
+			continue;
+		error_set(&error, "%s: no %s were recorded, so it has nothing to go by",
+			name->option, name->what);
+		say(NULL, &error);
+		said++;
+	}
+	return said;
+}
+
+/* What is done with each row: one of the three. */
+struct sink {
+	const struct read_options *options;
+	struct columns *columns;
+	struct answer *answer;
+	struct extract *extract;
+	struct progress *progress;
+	uint64_t rows;
+	int64_t first_wall_ns;
+	struct timespec began; /* of the first row, by CLOCK_MONOTONIC */
+};
+
+static void sink_release(struct sink *sink)
+{
+	columns_free(sink->columns);
+	if (sink->answer)
+		sink->options->answer_kind->destroy(sink->answer);
+	extract_free(sink->extract);
+}
+
 /* The usual columns tell several hosts apart. */
 static struct columns *choose_columns(
 	struct merge *merge, const struct read_options *options, struct error *error)
 {
 	struct columns_choice choice = options->columns;
+	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+	bool plain = choice.style || choice.format != FORMAT_COLUMNS;
 
-	choice.host = !choice.style && !choice.names && merge_has_several_hosts(merge);
+	choice.adapt = isatty(STDOUT_FILENO);
+	choice.colour =
+		choice.adapt && (!no_colour || !*no_colour) && terminal && strcmp(terminal, "dumb");
+	choice.host = !plain && !choice.names && merge_has_several_hosts(merge);
 	return columns_new(&choice, error);
 }
 
-/* Prints what matches. Returns 0, or -1: see error. */
-static int print_matches(
-	struct merge *merge, const struct read_options *options, struct error *error)
+/* Usage errors were found before: whatever fails here is no fault of the command line. */
+static int sink_open(struct sink *sink, struct merge *merge, struct error *error)
 {
-	struct columns *columns = choose_columns(merge, options, error);
-	struct columns_row row;
-	uint64_t matches = 0;
+	const struct read_options *o = sink->options;
+	struct answer_choice choice = o->answer;
+	struct winsize size;
 
-	if (!columns)
-		return -1;
-	columns_header(columns, stdout);
-	while ((!options->limit || matches < options->limit) && merge_next(merge, &row)) {
-		if (!filter_matches(&options->filter, row.event))
-			continue;
-		columns_print(columns, &row, stdout);
-		matches++;
+	if (o->write) {
+		sink->extract = extract_new(o->write, o->redact, error);
+		merge_need_results(merge);
+		return sink->extract ? 0 : -1;
 	}
-	columns_free(columns);
+	if (o->answer_kind) {
+		if (isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+			choice.width = size.ws_col;
+		if (o->answer_kind->needs_results || filter_needs_result(&o->filter))
+			merge_need_results(merge);
+		sink->answer = o->answer_kind->create(&choice, error);
+		return sink->answer ? 0 : -1;
+	}
+	sink->columns = choose_columns(merge, o, error);
+	if (!sink->columns)
+		return -1;
+	if (columns_need_result(sink->columns) || filter_needs_result(&o->filter))
+		merge_need_results(merge);
+	return columns_header(sink->columns, stdout);
+}
+
+/* Until the row is due. */
+static void keep_pace(struct sink *sink, int64_t wall_ns)
+{
+	uint64_t wait_ns;
+	struct timespec until;
+
+	if (!sink->options->pace_milli)
+		return;
+	if (!sink->rows) {
+		sink->first_wall_ns = wall_ns;
+		clock_gettime(CLOCK_MONOTONIC, &sink->began);
+		return;
+	}
+	if (wall_ns <= sink->first_wall_ns)
+		return;
+	wait_ns = (uint64_t)((double)(wall_ns - sink->first_wall_ns) * 1000 /
+			     (double)sink->options->pace_milli);
+	until = sink->began;
+	until.tv_sec += (time_t)(wait_ns / 1000000000);
+	until.tv_nsec += (long)(wait_ns % 1000000000);
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	fflush(stdout);
+	while (!stopped && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		continue;
+}
+
+static int sink_row(
+	struct sink *sink, const struct merge *merge, struct columns_row *row, struct error *error)
+{
+	int status;
+
+	keep_pace(sink, row->wall_ns);
+	sink->rows++;
+	if (sink->extract)
+		return extract_add(sink->extract, row, merge_session(merge), error);
+	if (sink->answer)
+		return sink->options->answer_kind->add(sink->answer, row, error);
+	status = columns_print(sink->columns, row, stdout);
+	if (status)
+		error_set(error, "out of memory");
+	if (ferror(stdout))
+		return error_set(error, "cannot write to standard output: %s", strerror(errno));
+	return status;
+}
+
+static int sink_close(struct sink *sink, const struct merge *merge, struct error *error)
+{
+	if (sink->extract)
+		return extract_finish(sink->extract, error);
+	if (sink->answer && sink->options->answer_kind->print(sink->answer, merge, stdout, error))
+		return -1;
 	if (fflush(stdout) || ferror(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
-	/* What is said of a file is said of all of it. */
-	while (options->verbose && merge_next(merge, &row))
-		continue;
 	return 0;
+}
+
+/* Everything that matches. follow: NULL: not. Returns 0, or -1: see error. */
+static int read_all(
+	struct sink *sink, struct merge *merge, struct follow *follow, struct error *error)
+{
+	const struct read_options *o = sink->options;
+	uint64_t limit = o->answer.top ? 0 : o->limit;
+	struct columns_row row;
+	bool more = true;
+	int n;
+
+	while (!stopped && more) {
+		if (limit && sink->rows >= limit)
+			break;
+		if (merge_next(merge, &row)) {
+			if (sink_row(sink, merge, &row, error))
+				return -1;
+			continue;
+		}
+		more = follow;
+		if (!follow)
+			break;
+		if (fflush(stdout))
+			return error_set(
+				error, "cannot write to standard output: %s", strerror(errno));
+		n = follow_wait(follow, error);
+		if (n < 0)
+			return -1;
+	}
+	progress_clear(sink->progress);
+	if (sink_close(sink, merge, error))
+		return -1;
+	/* What is said of a file is said of all of it. */
+	while (more && !follow && o->verbose && merge_next(merge, &row))
+		continue;
+	if (!more || o->verbose)
+		merge_report_missing(merge);
+	return 0;
+}
+
+/* Looks through all files. Returns the exit status so far. */
+static int add_files(struct merge *merge, const struct names *names)
+{
+	int status = EXIT_COMPLETE;
+	struct error error;
+
+	for (size_t i = 0; i < names->count; i++)
+		if (merge_add(merge, names->names[i], &error)) {
+			say(NULL, &error);
+			status = EXIT_INCOMPLETE;
+		}
+	return status;
+}
+
+static struct follow *start_following(
+	struct merge *merge, const struct read_options *options, struct error *error)
+{
+	struct sigaction action = {.sa_handler = stop};
+	struct follow *follow = follow_new(merge, error);
+
+	for (size_t i = 0; follow && i < options->file_count; i++)
+		if (follow_watch(follow, options->files[i], error)) {
+			follow_free(follow);
+			return NULL;
+		}
+	/* An orderly end tells what is missing. */
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	merge_follow(merge);
+	return follow;
 }
 
 static int run(const struct read_options *options)
 {
-	struct merge *merge = merge_new(say, NULL);
+	struct progress progress = {0};
+	struct merge *merge = merge_new(&options->filter, say, &progress);
+	struct sink sink = {.options = options, .progress = &progress};
+	struct follow *follow = NULL;
+	struct names names = {0};
 	int status = EXIT_COMPLETE;
-	size_t opened = 0;
 	struct error error;
 
+	for (size_t i = 0; i < options->file_count; i++)
+		if (names_add(&names, options->files[i], &error)) {
+			say(NULL, &error);
+			status = options->follow ? status : EXIT_INCOMPLETE;
+		}
 	if (!merge) {
 		error_set(&error, "out of memory");
 		say(NULL, &error);
-		return EXIT_CANNOT;
-	}
-	for (size_t i = 0; i < options->file_count; i++) {
-		if (merge_add(merge, options->files[i], &error)) {
-			say(NULL, &error);
-			status = EXIT_INCOMPLETE;
-		} else {
-			opened++;
-		}
-	}
-	if (opened && print_matches(merge, options, &error)) {
+		status = EXIT_CANNOT;
+	} else if (options->follow && !(follow = start_following(merge, options, &error))) {
 		say(NULL, &error);
 		status = EXIT_CANNOT;
-	} else if (opened == merge_unreadable(merge)) {
-		status = EXIT_CANNOT;
-	} else if (merge_incomplete(merge)) {
-		status = EXIT_INCOMPLETE;
+	} else {
+		/* Rows on the same terminal are progress enough. */
+		if (isatty(STDERR_FILENO) && !options->quiet && !options->follow &&
+			(options->answer_kind || options->write || !isatty(STDOUT_FILENO)))
+			progress_start(&progress);
+		merge_show_progress(merge, &progress);
+		status = add_files(merge, &names) ? EXIT_INCOMPLETE : status;
+		if (!merge_count(merge) && !follow) {
+			status = EXIT_CANNOT;
+		} else if (sink_open(&sink, merge, &error) ||
+			   read_all(&sink, merge, follow, &error)) {
+			say(NULL, &error);
+			status = EXIT_CANNOT;
+		} else if (merge_unreadable(merge) == merge_count(merge) && !follow) {
+			status = EXIT_CANNOT;
+		} else if (merge_incomplete(merge)) {
+			status = EXIT_INCOMPLETE;
+		}
+		if (status != EXIT_CANNOT && say_unknown(merge_notes(merge)))
+			status = EXIT_INCOMPLETE;
+		merge_visit(merge, say_facts, (void *)options);
 	}
-	merge_visit(merge, say_facts, (void *)options);
+	sink_release(&sink);
 	merge_free(merge);
+	follow_free(follow);
+	names_release(&names);
 	return status;
 }
 

@@ -1,41 +1,37 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "merge.h"
-#include "losses.h"
 
 #include <stdlib.h>
 
-#define HOST_MAX 255 /* bytes of a name; a writer cuts there too */
-
-struct source {
-	struct trace_reader *reader;
-	struct batch batch;
-	uint32_t row; /* of the batch: the next one; equal to batch.events: none left */
-	int64_t wall_ns;
-	struct losses losses;
-	bool started, ended, unreadable;
-};
+#define HOST_MAX 255  /* bytes of a name; a writer cuts there too */
+#define READY_MAX 256 /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
 
 struct merge {
-	struct source *sources;
-	size_t count;
-	struct source *current; /* whose row was given out last */
-	merge_report *report;
-	void *context;
+	struct scan scan;
+	struct trace_file **files;
+	size_t file_count;
+	struct source **sources;
+	size_t count, started; /* sources that are in the heap or ended */
+	struct source **heap;  /* by time, then by the order in which they were added */
+	size_t heap_count;
+	size_t ready; /* sources that hold a file */
+	uint64_t tick;
+	struct source *current; /* whose row was given out last: the first of the heap */
 	struct event event;
-	bool incomplete;
 	/* As far as merge_has_several_hosts() has looked. */
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
 };
 
-struct merge *merge_new(merge_report *report, void *context)
+struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
 {
 	struct merge *m = calloc(1, sizeof *m);
 
 	if (m) {
-		m->report = report;
-		m->context = context;
+		m->scan.filter = filter;
+		m->scan.report = report;
+		m->scan.context = context;
 	}
 	return m;
 }
@@ -45,116 +41,29 @@ void merge_free(struct merge *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->count; i++) {
-		trace_reader_free(m->sources[i].reader);
-		batch_release(&m->sources[i].batch);
-		losses_release(&m->sources[i].losses);
+		source_release(m->sources[i]);
+		free(m->sources[i]);
 	}
+	for (size_t i = 0; i < m->scan.sessions.count; i++)
+		join_free(m->scan.sessions.sessions[i]->join);
+	sessions_release(&m->scan.sessions);
+	for (size_t i = 0; i < m->file_count; i++) {
+		trace_file_release(m->files[i]);
+		free(m->files[i]);
+	}
+	free(m->files);
 	free(m->sources);
+	free(m->heap);
 	free(m);
 }
 
-int merge_add(struct merge *m, const char *name, struct error *error)
+void merge_show_progress(struct merge *m, struct progress *progress)
 {
-	struct source *grown = realloc(m->sources, (m->count + 1) * sizeof *grown);
-
-	if (!grown)
-		return error_set(error, "%s: out of memory", name);
-	m->sources = grown;
-	grown += m->count;
-	memset(grown, 0, sizeof *grown);
-	grown->reader = trace_reader_open(name, error);
-	if (!grown->reader)
-		return -1;
-	m->count++;
-	return 0;
-}
-
-static void say(struct merge *m, const struct error *error)
-{
-	m->incomplete = true;
-	m->report(m->context, error);
-}
-
-static void set_time(struct source *s)
-{
-	uint64_t time = s->batch.header.first_ns + column_get(&s->batch.time, s->row);
-
-	s->wall_ns = batch_wall_ns(&s->batch, time);
-}
-
-static void end(struct merge *m, struct source *s)
-{
-	struct trace_facts facts = trace_reader_facts(s->reader);
-
-	s->ended = true;
-	s->unreadable = !trace_is_readable(&facts);
-	if (losses_report(&s->losses, trace_reader_name(s->reader), m->report, m->context))
-		m->incomplete = true;
-}
-
-/* Goes to the next row; loads the next batch that has one. */
-static void advance(struct merge *m, struct source *s)
-{
-	struct error error;
-	int n;
-
-	if (s->batch.events)
-		s->row++;
-	while (s->row >= s->batch.events) {
-		n = trace_reader_next(s->reader, &s->batch, &error);
-		if (n < 0) {
-			say(m, &error);
-			s->batch.events = 0;
-			continue;
-		}
-		if (n == 0) {
-			end(m, s);
-			return;
-		}
-		if (losses_note(&s->losses, &s->batch)) {
-			error_set(&error, "%s: out of memory", trace_reader_name(s->reader));
-			say(m, &error);
-		}
-		s->row = 0;
-	}
-	set_time(s);
-}
-
-static void start(struct merge *m, struct source *s)
-{
-	if (!s->started)
-		advance(m, s);
-	s->started = true;
-}
-
-int merge_next(struct merge *m, struct columns_row *row)
-{
-	struct source *first = NULL;
-
-	for (size_t i = 0; i < m->count; i++)
-		start(m, &m->sources[i]);
-	/* Only now: the last row was borrowed until this call. */
-	if (m->current)
-		advance(m, m->current);
-	for (size_t i = 0; i < m->count; i++) {
-		struct source *s = &m->sources[i];
-
-		if (!s->ended && (!first || s->wall_ns < first->wall_ns))
-			first = s;
-	}
-	m->current = first;
-	if (!first)
-		return 0;
-	batch_event(&first->batch, first->row, &m->event);
-	row->event = &m->event;
-	row->wall_ns = first->wall_ns;
-	row->host = first->batch.header.host;
-	row->backend = first->batch.header.backend;
-	return 1;
+	m->scan.progress = progress;
 }
 
 /* context: struct merge */
-static bool note_host(void *context, struct bytes host)
+static void note_host(void *context, struct bytes host)
 {
 	struct merge *m = context;
 
@@ -162,46 +71,342 @@ static bool note_host(void *context, struct bytes host)
 		host.length = HOST_MAX;
 	if (m->host.data) {
 		m->several_hosts |= !bytes_equal(m->host, host);
-	} else {
-		memcpy(m->host_bytes, host.data, host.length);
-		m->host = (struct bytes){m->host_bytes, host.length};
+		return;
 	}
-	return !m->several_hosts;
+	if (host.length)
+		memcpy(m->host_bytes, host.data, host.length);
+	m->host = (struct bytes){m->host_bytes, host.length};
+}
+
+static void *grow(void *array, size_t count, size_t size)
+{
+	/* At powers of two. */
+	return count & (count - 1) ? array : realloc(array, (count ? count * 2 : 1) * size);
+}
+
+static int add_source(struct merge *m, struct trace_file *file, const struct file_session *only)
+{
+	struct source **sources = grow(m->sources, m->count, sizeof *sources), **heap, *s;
+
+	if (!sources)
+		return -1;
+	m->sources = sources;
+	heap = grow(m->heap, m->count, sizeof *heap);
+	if (!heap)
+		return -1;
+	m->heap = heap;
+	s = calloc(1, sizeof *s);
+	if (!s)
+		return -1;
+	s->file = file;
+	s->only = only;
+	s->primary = !only || only == file->sessions;
+	s->wall_ns = only ? only->first_ns : INT64_MIN;
+	m->sources[m->count++] = s;
+	return 0;
+}
+
+int merge_add(struct merge *m, const char *name, struct error *error)
+{
+	struct trace_file **grown = grow(m->files, m->file_count, sizeof *grown);
+	struct trace_file *file = calloc(1, sizeof *file);
+	int status = 0;
+
+	if (grown)
+		m->files = grown;
+	if (!grown || !file) {
+		free(file);
+		return error_set(error, "%s: out of memory", name);
+	}
+	if (trace_file_open(file, name, note_host, m, error)) {
+		free(file);
+		return -1;
+	}
+	m->files[m->file_count++] = file;
+	if (m->scan.follow && file->session_count > 1)
+		file->session_count = 0; /* more may come */
+	if (!file->session_count)
+		status = add_source(m, file, NULL);
+	for (size_t i = 0; i < file->session_count && !status; i++)
+		status = add_source(m, file, &file->sessions[i]);
+	return status ? error_set(error, "%s: out of memory", name) : 0;
+}
+
+/* The files that hold late results, for the joins of their sessions. */
+static int add_joins(struct merge *m)
+{
+	for (size_t i = 0; i < m->file_count; i++) {
+		const struct trace_file *file = m->files[i];
+
+		for (size_t k = 0; k < file->session_count; k++) {
+			const struct file_session *part = &file->sessions[k];
+			struct session *session;
+
+			if (!part->late)
+				continue;
+			session = sessions_get(&m->scan.sessions, part->id);
+			if (!session || (!session->join && !join_new(session)) ||
+				join_add(session->join, file, part))
+				return -1;
+		}
+	}
+	return 0;
+}
+
+void merge_need_results(struct merge *m)
+{
+	struct error error;
+
+	m->scan.results = true;
+	/* A file that grows brings them itself. */
+	if (m->scan.follow || !add_joins(m))
+		return;
+	error_set(&error, "out of memory");
+	scan_report(&m->scan, &error);
+}
+
+void merge_follow(struct merge *m)
+{
+	m->scan.follow = true;
+}
+
+static bool is_before(const struct source *a, const struct source *b)
+{
+	return a->wall_ns != b->wall_ns ? a->wall_ns < b->wall_ns : a->order < b->order;
+}
+
+static void sift_down(struct merge *m)
+{
+	struct source **h = m->heap;
+	size_t i = 0;
+
+	for (;;) {
+		size_t child = 2 * i + 1;
+		struct source *s = h[i];
+
+		if (child >= m->heap_count)
+			return;
+		if (child + 1 < m->heap_count && is_before(h[child + 1], h[child]))
+			child++;
+		if (!is_before(h[child], s))
+			return;
+		h[i] = h[child];
+		h[child] = s;
+		i = child;
+	}
+}
+
+static void push(struct merge *m, struct source *s)
+{
+	struct source **h = m->heap;
+	size_t i = m->heap_count++;
+
+	h[i] = s;
+	while (i && is_before(h[i], h[(i - 1) / 2])) {
+		struct source *parent = h[(i - 1) / 2];
+
+		h[(i - 1) / 2] = h[i];
+		h[i] = parent;
+		i = (i - 1) / 2;
+	}
+}
+
+/* The first of the heap has ended, or is idle. */
+static void pop(struct merge *m)
+{
+	m->heap[0] = m->heap[--m->heap_count];
+	sift_down(m);
+}
+
+/* Makes room for one more that holds a file: the one that was not used for longest rests. */
+static void make_room(struct merge *m)
+{
+	struct source *oldest = NULL;
+
+	if (m->ready < READY_MAX || m->scan.follow)
+		return;
+	for (size_t i = 0; i < m->heap_count; i++) {
+		struct source *s = m->heap[i];
+
+		if (s->state == SOURCE_READY && !s->file->is_stream &&
+			(!oldest || s->used < oldest->used))
+			oldest = s;
+	}
+	if (!oldest)
+		return;
+	source_rest(oldest);
+	m->ready--;
+}
+
+/* The first of the heap moves on to its next row, and to its place. */
+static void advance(struct merge *m)
+{
+	struct source *s = m->heap[0];
+	bool held = s->state == SOURCE_READY;
+
+	if (!held)
+		make_room(m);
+	source_advance(s, &m->scan);
+	if (held)
+		m->ready--;
+	if (s->state == SOURCE_READY || s->state == SOURCE_IDLE)
+		m->ready++;
+	s->used = ++m->tick;
+	if (s->state == SOURCE_READY)
+		sift_down(m);
+	else
+		pop(m);
+}
+
+static void resume(struct merge *m)
+{
+	struct source *s = m->heap[0];
+
+	make_room(m);
+	source_resume(s, &m->scan);
+	s->used = ++m->tick;
+	if (s->state == SOURCE_READY)
+		m->ready++;
+	else
+		pop(m);
+}
+
+static void start_sources(struct merge *m)
+{
+	for (; m->started < m->count; m->started++) {
+		m->sources[m->started]->order = m->started;
+		push(m, m->sources[m->started]);
+	}
 }
 
 bool merge_has_several_hosts(struct merge *m)
 {
-	for (size_t i = 0; i < m->count && !m->several_hosts; i++) {
-		struct source *s = &m->sources[i];
+	/* One pipe alone is not waited for: its first event would decide nothing. */
+	for (size_t i = 0; i < m->count && m->count > 1 && !m->several_hosts; i++) {
+		struct source *s = m->sources[i];
 
-		/* One pipe alone is not waited for: its first event would decide nothing. */
-		if (!trace_reader_visit_hosts(s->reader, note_host, m) || m->count == 1)
+		if (!s->file->is_stream)
 			continue;
-		start(m, s);
-		if (!s->ended)
+		start_sources(m);
+		if (s->state == SOURCE_NEW) {
+			while (m->heap[0] != s)
+				advance(m); /* others without a known time, before it */
+			advance(m);
+		}
+		if (s->state == SOURCE_READY)
 			note_host(m, s->batch.header.host);
 	}
 	return m->several_hosts;
 }
 
+/* What was idle may have more. */
+static void wake(struct merge *m)
+{
+	if (!m->scan.follow)
+		return;
+	for (size_t i = 0; i < m->started; i++) {
+		struct source *s = m->sources[i];
+
+		if (s->state != SOURCE_IDLE)
+			continue;
+		source_advance(s, &m->scan);
+		if (s->state == SOURCE_READY)
+			push(m, s);
+		else if (s->state == SOURCE_ENDED)
+			m->ready--;
+	}
+}
+
+int merge_next(struct merge *m, struct columns_row *row)
+{
+	struct source *s;
+
+	start_sources(m);
+	if (m->current)
+		advance(m);
+	else
+		wake(m);
+	m->current = NULL;
+	while (m->heap_count && m->heap[0]->state != SOURCE_READY) {
+		if (m->heap[0]->state == SOURCE_RESTING)
+			resume(m);
+		else
+			advance(m);
+	}
+	if (!m->heap_count)
+		return 0;
+	m->current = s = m->heap[0];
+	source_event(s, &m->event);
+	row->event = &m->event;
+	row->wall_ns = s->wall_ns;
+	row->host = s->batch.header.host;
+	row->backend = s->batch.header.backend;
+	return 1;
+}
+
+void merge_report_missing(struct merge *m)
+{
+	for (size_t i = 0; i < m->scan.sessions.count; i++)
+		if (session_report(m->scan.sessions.sessions[i], m->scan.report, m->scan.context))
+			m->scan.incomplete = true;
+}
+
 bool merge_incomplete(const struct merge *m)
 {
-	return m->incomplete;
+	return m->scan.incomplete;
 }
 
 size_t merge_unreadable(const struct merge *m)
 {
 	size_t unreadable = 0;
 
-	for (size_t i = 0; i < m->count; i++)
-		unreadable += m->sources[i].unreadable;
+	for (size_t i = 0; i < m->file_count; i++)
+		unreadable += m->files[i]->ended && !trace_is_readable(&m->files[i]->facts);
 	return unreadable;
+}
+
+size_t merge_count(const struct merge *m)
+{
+	return m->file_count;
+}
+
+const struct session *merge_session(const struct merge *m)
+{
+	return m->current->session;
+}
+
+const struct sessions *merge_sessions(const struct merge *m)
+{
+	return &m->scan.sessions;
+}
+
+const struct filter_notes *merge_notes(const struct merge *m)
+{
+	return &m->scan.notes;
+}
+
+bool merge_knows_session(const struct merge *m, const uint8_t id[16])
+{
+	for (size_t i = 0; i < m->scan.sessions.count; i++)
+		if (!memcmp(m->scan.sessions.sessions[i]->id, id, 16))
+			return true;
+	return false;
+}
+
+bool merge_has_file(const struct merge *m, const struct stat *status)
+{
+	for (size_t i = 0; i < m->file_count; i++)
+		/* The inode of one that was read to its end may be that of another file by now. */
+		if (!m->files[i]->ended && m->files[i]->device == status->st_dev &&
+			m->files[i]->inode == status->st_ino)
+			return true;
+	return false;
 }
 
 void merge_visit(const struct merge *m,
 	void (*visit)(void *context, const char *name, struct trace_facts facts), void *context)
 {
-	for (size_t i = 0; i < m->count; i++)
-		visit(context, trace_reader_name(m->sources[i].reader),
-			trace_reader_facts(m->sources[i].reader));
+	for (size_t i = 0; i < m->file_count; i++)
+		if (m->files[i]->ended)
+			visit(context, m->files[i]->name, m->files[i]->facts);
 }

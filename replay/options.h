@@ -4,14 +4,19 @@
 #define REPLAY_OPTIONS_H
 
 #include "../formats/options.h"
+#include "answer.h"
 
 struct read_options {
 	const char **files; /* borrowed from argv; the array is owned */
 	size_t file_count;
 	struct filter filter;
 	struct columns_choice columns;
-	uint64_t limit; /* stop after so many matches; 0: never */
-	bool quiet, verbose, help, version;
+	struct answer_choice answer;
+	const struct answer_kind *answer_kind; /* NULL: print the events */
+	const char *write, *redact;
+	uint64_t limit;      /* stop after so many matches; 0: never */
+	uint64_t pace_milli; /* thousandths of the recorded speed; 0: as fast as it goes */
+	bool follow, json, csv, quiet, verbose, help, version;
 };
 
 /* Returns 0, or -1: wrong usage. read_options_release() is due in both cases. */

@@ -276,7 +276,16 @@ def others():
     save("text.txt", b"1000   1234    curl            4  192.0.2.10\n")
     save("empty.pcapng", b"")
     save("plain.pcapng.gz", gzip.compress((HERE / "plain.pcapng").read_bytes(), mtime=0))
-    save("plain.pcapng.zst", b"\x28\xb5\x2f\xfd\x04\x00\x01\x00\x00\x99\xe9\xd8\x51")
+    plain = (HERE / "plain.pcapng").read_bytes()
+    # RFC 8878: one frame of one raw block, so that it does not depend on a compressor.
+    save("plain.pcapng.zst", b"\x28\xb5\x2f\xfd\x60" + struct.pack("<H", len(plain) - 256)
+         + struct.pack("<I", 1 | len(plain) << 3)[:3] + plain)
+    compressed = (HERE / "plain.pcapng.gz").read_bytes()
+    save("torn.pcapng.gz", compressed[: len(compressed) * 2 // 3])
+    damaged = bytearray(compressed)
+    damaged[len(damaged) // 2] ^= 0xFF
+    damaged[len(damaged) // 2 + 1] ^= 0xFF
+    save("damaged.pcapng.gz", damaged)
 
 
 def tools():

@@ -252,6 +252,13 @@ static const struct batch_plan details_batches[] = {
 	{0, 0, 0, 0, 0, details_late + 1, 2},
 };
 
+static const struct late_result late_results[] = {
+	{1, {OUTCOME_FAILED, 110, 7, 130123456}},
+	{0, {OUTCOME_ESTABLISHED, 0, 1, 1000500}},
+};
+static const struct batch_plan late_first[] = {{2, 0, 0, 0, 0}};
+static const struct batch_plan late_second[] = {{1, 0, 0, 0, 0, late_results, 2}};
+
 static const struct batch_plan losses_batches[] = {
 	{3, 0, 1, 0, 0},
 	{2, 0, 2, 5, 1},
@@ -291,6 +298,16 @@ static const struct plan plans[] = {
 		BATCHES(first_file), true},
 	{"session-2", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa3, 2, 5, ANCHOR,
 		plain_rows + 5, BATCHES(second_file), true},
+	/* A later file of it, behind one that is not there. */
+	{"session-3", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa3, 4, 17,
+		{BOOT_NS + 10000000000, WALL_NS + 10000000000}, plain_rows, BATCHES(beta_batches),
+		true},
+	/* Outcomes that became known after a rotation. */
+	{"late-1", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 1, 0, ANCHOR,
+		details_rows + 3, BATCHES(late_first), true},
+	{"late-2", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 2, 2,
+		{BOOT_NS + 10000000000, WALL_NS + 10000000000}, details_rows, BATCHES(late_second),
+		true},
 };
 
 static struct address address_of(const char *text)

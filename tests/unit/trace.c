@@ -539,50 +539,6 @@ static void small_custom_blocks_are_skipped(void **state)
 	close(fd);
 }
 
-/* context: size_t, how many more to visit */
-static bool visit_host(void *context, struct bytes host)
-{
-	size_t *more = context;
-
-	assert_true(bytes_equal(host, bytes_of("host")));
-	return --*more != 0;
-}
-
-static void hosts_are_known_before_the_events(void **state)
-{
-	int fd = small_trace(), pipes[2];
-	struct trace_reader *reader;
-	struct batch batch = {0};
-	struct error error;
-	char name[64];
-
-	(void)state;
-	snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-	reader = trace_reader_open(name, &error);
-	for (size_t most = 1; most < 4; most++) {
-		size_t more = most;
-
-		assert_int_equal(trace_reader_visit_hosts(reader, visit_host, &more), 0);
-		assert_int_equal(more, most == 3); /* one of three batches is empty */
-	}
-	assert_false(trace_reader_facts(reader).has_records);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(trace_reader_next(reader, &batch, &error), 1);
-	assert_int_equal(trace_reader_next(reader, &batch, &error), 0);
-	assert_true(trace_reader_facts(reader).closed);
-	batch_release(&batch);
-	trace_reader_free(reader);
-	close(fd);
-
-	assert_int_equal(pipe(pipes), 0);
-	snprintf(name, sizeof name, "/proc/self/fd/%d", pipes[0]);
-	reader = trace_reader_open(name, &error);
-	assert_int_equal(trace_reader_visit_hosts(reader, visit_host, NULL), -1);
-	trace_reader_free(reader);
-	close(pipes[0]);
-	close(pipes[1]);
-}
-
 /* The magic of a file that has none of ours. */
 static void foreign_files_are_told(void **state)
 {
@@ -796,7 +752,6 @@ int main(void)
 		cmocka_unit_test(a_section_may_be_big_endian),
 		cmocka_unit_test(other_records_are_skipped_or_told),
 		cmocka_unit_test(small_custom_blocks_are_skipped),
-		cmocka_unit_test(hosts_are_known_before_the_events),
 		cmocka_unit_test(foreign_files_are_told),
 		cmocka_unit_test(files_that_cannot_be_opened),
 		cmocka_unit_test(a_dash_is_standard_input),

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The columns that there are: adding one is adding a row to the table. */
+#ifndef COLUMN_KIND_H
+#define COLUMN_KIND_H
+
+#include "error.h"
+#include "value.h"
+
+/* One event and what a row can show of its recording. The bytes are borrowed. */
+struct columns_row {
+	const struct event *event;
+	int64_t wall_ns; /* since 1970 */
+	struct bytes host, backend;
+};
+
+struct column_kind {
+	const char *name, *header;
+	int width;
+	enum value_kind value; /* when it is known */
+	bool about_result;     /* it depends on how the attempt ended */
+	bool extra;            /* only shown on request, also in JSON and CSV */
+	struct value (*get)(const struct columns_row *row);
+};
+
+enum { COLUMN_KINDS = 29 };
+
+extern const struct column_kind column_kinds[COLUMN_KINDS];
+
+/* The name need not be terminated. NULL: there is none. */
+const struct column_kind *column_kind_find(const char *name, size_t length);
+
+/* For an unknown name: says which there are. Returns -1. */
+int column_kind_unknown(const char *name, size_t length, struct error *error);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * libpcap compiles the expression and runs it. It would also look up names, so
+ * none reaches it: every word is a keyword, a number, an address, or a service
+ * behind `port', which is replaced by its number from this machine's list.
+ */
+#include "expression.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TEXT_MAX 65536
+#define IPV4_LENGTH 20
+#define IPV6_LENGTH 40
+#define TCP_LENGTH 20
+#define TCP_SYN 2
+
+struct expression {
+	struct bpf_program program;
+};
+
+/* Of the grammar of pcap-filter(7), what has a meaning for IP and TCP. */
+static const char *const keywords[] = {
+	"and",
+	"broadcast",
+	"dst",
+	"greater",
+	"host",
+	"icmp",
+	"icmp6",
+	"inbound",
+	"ip",
+	"ip6",
+	"len",
+	"less",
+	"mask",
+	"multicast",
+	"net",
+	"not",
+	"or",
+	"outbound",
+	"port",
+	"portrange",
+	"proto",
+	"protochain",
+	"sctp",
+	"src",
+	"tcp",
+	"tcp-ack",
+	"tcp-cwr",
+	"tcp-ece",
+	"tcp-fin",
+	"tcp-push",
+	"tcp-rst",
+	"tcp-syn",
+	"tcp-urg",
+	"tcpflags",
+	"udp",
+};
+
+static bool is_keyword(const char *word)
+{
+	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
+		if (!strcmp(keywords[i], word))
+			return true;
+	return false;
+}
+
+/* A number, a dotted prefix of an address, a range of ports, with /LENGTH or not; or IPv6. */
+static bool is_numeric(const char *word)
+{
+	char copy[64];
+	uint8_t address[16];
+	size_t length = strcspn(word, "/");
+
+	if (length < sizeof copy && strchr(word, ':')) {
+		memcpy(copy, word, length);
+		copy[length] = '\0';
+		return inet_pton(AF_INET6, copy, address) == 1 &&
+		       (!word[length] || strspn(word + length + 1, "0123456789") ==
+						 strlen(word + length + 1));
+	}
+	if (word[0] == '0' && (word[1] == 'x' || word[1] == 'X'))
+		return word[2] && strspn(word + 2, "0123456789abcdefABCDEF") == strlen(word + 2);
+	return word[0] >= '0' && word[0] <= '9' && strspn(word, "0123456789./-") == strlen(word);
+}
+
+/* Copies one word to out, or its number for a service. *ports: ports are what is named now. */
+static int put_word(const char *word, bool *ports, bool escaped, FILE *out, struct error *error)
+{
+	static const char *const kinds[] = {
+		"host", "net", "src", "dst", "proto", "protochain", "less", "greater"};
+	struct servent *service;
+
+	if (escaped && is_keyword(word)) {
+		fprintf(out, "\\%s", word);
+		return 0;
+	}
+	if (is_keyword(word) || is_numeric(word)) {
+		if (!strcmp(word, "port") || !strcmp(word, "portrange"))
+			*ports = true;
+		for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+			if (!strcmp(kinds[i], word))
+				*ports = false;
+		fputs(word, out);
+		return 0;
+	}
+	if (!*ports)
+		return error_set(error,
+			"'%.64s' is not a word of pcap-filter(7), nor a number or an address: "
+			"names "
+			"are not looked up",
+			word);
+	service = getservbyname(word, "tcp");
+	if (!service)
+		return error_set(error, "'%.64s' is not a service that this machine knows", word);
+	fprintf(out, "%u", ntohs((uint16_t)service->s_port));
+	return 0;
+}
+
+static int put_words(const char *text, FILE *out, struct error *error)
+{
+	static const char word_bytes[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					 "0123456789_.:/-";
+	bool ports = false, index = false;
+
+	while (*text) {
+		size_t length = strspn(text, word_bytes);
+		bool escaped = *text == '\\';
+		char word[64];
+
+		/* Inside brackets stand offset and size, and - is a sign. */
+		if (*text == '[' || *text == ']')
+			index = *text == '[';
+		if (index)
+			length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789");
+		if (escaped)
+			length = strspn(text + 1, word_bytes);
+		if (!length) {
+			putc(*text++, out);
+			continue;
+		}
+		if (length >= sizeof word)
+			return error_set(error, "'%.32s..' is too long", text);
+		/* "src or dst port": these words are kinds; "&-1": a sign is no word. */
+		memcpy(word, text + escaped, length);
+		word[length] = '\0';
+		if (strspn(word, "-/:") == length)
+			fputs(word, out);
+		else if (put_word(word, &ports, escaped, out, error))
+			return -1;
+		text += length + escaped;
+	}
+	return 0;
+}
+
+struct expression *expression_new(const char *text, struct error *error)
+{
+	struct expression *e = calloc(1, sizeof *e);
+	char *numeric = NULL;
+	size_t size;
+	FILE *out = open_memstream(&numeric, &size);
+	pcap_t *pcap = pcap_open_dead(DLT_RAW, 65535);
+	int status = -1;
+
+	if (!e || !out || !pcap)
+		error_set(error, "out of memory");
+	else if (strlen(text) > TEXT_MAX)
+		error_set(error, "longer than %d bytes", TEXT_MAX);
+	else
+		status = put_words(text, out, error);
+	if (out && fclose(out) && !status)
+		status = error_set(error, "out of memory");
+	if (!status && pcap_compile(pcap, &e->program, numeric, 1, PCAP_NETMASK_UNKNOWN))
+		status = error_set(error, "%s", pcap_geterr(pcap));
+	if (pcap)
+		pcap_close(pcap);
+	free(numeric);
+	if (!status)
+		return e;
+	free(e);
+	return NULL;
+}
+
+void expression_free(struct expression *e)
+{
+	if (!e)
+		return;
+	pcap_freecode(&e->program);
+	free(e);
+}
+
+static void put_be16(uint8_t *p, unsigned int value)
+{
+	p[0] = (uint8_t)(value >> 8);
+	p[1] = (uint8_t)value;
+}
+
+static size_t put_ip(uint8_t *p, const struct event *event)
+{
+	if (event->daddr.family == 4) {
+		p[0] = 0x45; /* version, words of the header */
+		put_be16(p + 2, IPV4_LENGTH + TCP_LENGTH);
+		p[8] = 64;
+		p[9] = IPPROTO_TCP;
+		memcpy(p + 12, event->saddr.bytes, 4);
+		memcpy(p + 16, event->daddr.bytes, 4);
+		return IPV4_LENGTH;
+	}
+	p[0] = 0x60;
+	put_be16(p + 4, TCP_LENGTH);
+	p[6] = IPPROTO_TCP;
+	p[7] = 64;
+	memcpy(p + 8, event->saddr.bytes, 16);
+	memcpy(p + 24, event->daddr.bytes, 16);
+	return IPV6_LENGTH;
+}
+
+bool expression_matches(const struct expression *e, const struct event *event)
+{
+	uint8_t packet[IPV6_LENGTH + TCP_LENGTH] = {0};
+	size_t length = put_ip(packet, event);
+	struct pcap_pkthdr header = {0};
+	uint8_t *tcp = packet + length;
+
+	put_be16(tcp, event->lport);
+	put_be16(tcp + 2, event->dport);
+	tcp[12] = TCP_LENGTH / 4 << 4;
+	tcp[13] = TCP_SYN;
+	header.caplen = header.len = (bpf_u_int32)(length + TCP_LENGTH);
+	return pcap_offline_filter(&e->program, &header, packet) != 0;
+}

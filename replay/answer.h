@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is done with the events that match, other than to print each: count them,
+ * sum them up. One table of kinds; an option chooses one.
+ */
+#ifndef ANSWER_H
+#define ANSWER_H
+
+#include "merge.h"
+
+/* What the user asked for. */
+struct answer_choice {
+	bool count, summary;
+	const char *top;      /* columns that make a group */
+	const char *sort;     /* of --top; NULL: by attempts */
+	const char *fresh;    /* --new-since: a time */
+	const char *timeline; /* a length of time */
+	const char *style;    /* as of the columns */
+	uint64_t limit;       /* rows of --top; 0: the usual number */
+	enum value_format format;
+	bool colour;
+	int width; /* of the terminal; 0: none */
+};
+
+struct answer; /* of each kind its own */
+
+struct answer_kind {
+	/* NULL: see error (wrong usage). */
+	struct answer *(*create)(const struct answer_choice *choice, struct error *error);
+	void (*destroy)(struct answer *answer);
+	/* Both return 0, or -1: see error. */
+	int (*add)(struct answer *answer, const struct columns_row *row, struct error *error);
+	int (*print)(
+		struct answer *answer, const struct merge *merge, FILE *out, struct error *error);
+	bool needs_results;
+};
+
+extern const struct answer_kind answer_count, answer_top, answer_summary, answer_fresh,
+	answer_timeline;
+
+/* *kind NULL: none was asked for. Returns 0, or -1: more than one. */
+int answer_choose(
+	const struct answer_choice *choice, const struct answer_kind **kind, struct error *error);
+
+#endif

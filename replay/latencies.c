@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "latencies.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
+
+/* Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). */
+static void place(uint64_t value, unsigned int *octave, unsigned int *bucket)
+{
+	unsigned int bits = 64;
+
+	while (bits > 6 && !(value >> (bits - 1)))
+		bits--;
+	*octave = value < BUCKETS ? 0 : bits - 6;
+	*bucket = (unsigned int)(*octave ? value >> (*octave - 1) & (BUCKETS - 1) : value);
+}
+
+int latencies_add(struct latencies *l, uint64_t value)
+{
+	unsigned int octave, bucket;
+
+	place(value, &octave, &bucket);
+	if (!l->octaves[octave]) {
+		l->octaves[octave] = calloc(BUCKETS, sizeof(uint32_t));
+		if (!l->octaves[octave])
+			return -1;
+	}
+	if (l->octaves[octave][bucket] < UINT32_MAX)
+		l->octaves[octave][bucket]++;
+	if (l->count < LATENCIES_EXACT)
+		l->exact[l->count] = value;
+	l->count++;
+	return 0;
+}
+
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* The middle of a bucket. */
+static uint64_t value_of(unsigned int octave, unsigned int bucket)
+{
+	if (!octave)
+		return bucket;
+	return ((uint64_t)(BUCKETS + bucket) << (octave - 1)) + (UINT64_C(1) << (octave - 1)) / 2;
+}
+
+uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
+{
+	/* Rank, from 1. */
+	uint64_t rank = (l->count / 100) * percent + (l->count % 100 * percent + 99) / 100;
+	uint64_t sorted[LATENCIES_EXACT], seen = 0;
+
+	rank = rank ? rank : 1;
+	if (l->count <= LATENCIES_EXACT) {
+		memcpy(sorted, l->exact, sizeof sorted);
+		qsort(sorted, l->count, sizeof *sorted, compare);
+		return sorted[rank - 1];
+	}
+	for (unsigned int octave = 0; octave < 59; octave++)
+		for (unsigned int bucket = 0; l->octaves[octave] && bucket < BUCKETS; bucket++) {
+			seen += l->octaves[octave][bucket];
+			if (seen >= rank)
+				return value_of(octave, bucket);
+		}
+	return 0;
+}
+
+void latencies_release(struct latencies *l)
+{
+	for (unsigned int i = 0; i < 59; i++)
+		free(l->octaves[i]);
+	memset(l, 0, sizeof *l);
+}

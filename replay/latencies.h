@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Percentiles of latencies in little memory: exact of a few, right within 1 % of many. */
+#ifndef LATENCIES_H
+#define LATENCIES_H
+
+#include <stdint.h>
+
+#define LATENCIES_EXACT 32
+
+/* All zero is an empty one. */
+struct latencies {
+	uint64_t count;
+	uint64_t exact[LATENCIES_EXACT]; /* the first ones */
+	uint32_t *octaves[59];           /* 64 buckets each; owned; NULL: all zero */
+};
+
+/* Returns 0, or -1: out of memory. */
+int latencies_add(struct latencies *latencies, uint64_t value);
+
+/* The smallest value that percent of all are not above. Only if count is not 0. */
+uint64_t latencies_percentile(const struct latencies *latencies, unsigned int percent);
+
+void latencies_release(struct latencies *latencies);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The rows of one session in one file that match, one after the other. Holds one
+ * batch, or less: it can rest, without file and memory, and go on later.
+ */
+#ifndef SOURCE_H
+#define SOURCE_H
+
+#include "../formats/filter.h"
+#include "join.h"
+#include "progress.h"
+
+/* What all sources share. */
+struct scan {
+	const struct filter *filter;
+	struct filter_notes notes; /* of what the filter asked for */
+	struct sessions sessions;
+	bool results; /* rows have the late results of their events */
+	bool follow;  /* the end of a file is none */
+	bool incomplete;
+	struct progress *progress; /* may be NULL */
+	void (*report)(void *context, const struct error *error);
+	void *context;
+};
+
+void scan_report(struct scan *scan, const struct error *error);
+
+enum source_state {
+	SOURCE_NEW,     /* nothing was read; wall_ns is a lower bound */
+	SOURCE_READY,   /* at a row */
+	SOURCE_RESTING, /* at a row that has to be read again */
+	SOURCE_IDLE,    /* follow: nothing more for now */
+	SOURCE_ENDED,
+};
+
+struct source {
+	struct trace_file *file;
+	const struct file_session *only; /* NULL: all that no other source of the file has */
+	bool primary;                    /* reports what is wrong between batches */
+	enum source_state state;
+	int64_t wall_ns; /* of the row */
+	uint32_t row, end;
+	struct trace_reader *reader;
+	struct pcapng_position at; /* of the batch */
+	struct batch batch;
+	struct session *session; /* of the batch */
+	struct result result;    /* of the row */
+	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
+	uint32_t verdict_capacity;
+	struct queue *queue;  /* of a stream whose late results are waited for */
+	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
+};
+
+/* Goes to the next row that matches. */
+void source_advance(struct source *source, struct scan *scan);
+
+/* Gives memory and file back. Only at a row, and not of a stream. */
+void source_rest(struct source *source);
+
+/* Makes a resting one ready, or ended with a report. */
+void source_resume(struct source *source, struct scan *scan);
+
+/* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
+void source_event(const struct source *source, struct event *event);
+
+void source_release(struct source *source);
+
+#endif

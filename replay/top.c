@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * --top: attempts, failures and latencies for each combination of some columns.
+ * The cells of the key are made once in the format that will be printed, and are
+ * the key of the group.
+ */
+#include "../formats/result.h"
+#include "answer.h"
+#include "groups.h"
+#include "latencies.h"
+
+#include <stdlib.h>
+
+#define KEYS_MAX 16
+#define ROWS_USUAL 10
+#define SEPARATOR '\x1f' /* no cell has one: it would be escaped */
+
+struct talker {
+	uint64_t attempts, failures;
+	int64_t first_ns, last_ns;
+	struct latencies latencies; /* of those that were established */
+};
+
+enum { ATTEMPTS, FAILURES, RATE, P50, P95, P99, FIRST, LAST, FACTS };
+
+static const struct value_column facts[FACTS] = {
+	{"attempts", "ATTEMPTS", 9},
+	{"failures", "FAILURES", 9},
+	{"failed_percent", "FAILED(%)", 9},
+	{"p50", "P50(ms)", 10},
+	{"p95", "P95(ms)", 10},
+	{"p99", "P99(ms)", 10},
+	{"first", "FIRST", 32},
+	{"last", "LAST", 32},
+};
+
+static const enum value_kind fact_kinds[FACTS] = {VALUE_NUMBER, VALUE_NUMBER, VALUE_RATE,
+	VALUE_LATENCY, VALUE_LATENCY, VALUE_LATENCY, VALUE_SINCE, VALUE_SINCE};
+
+struct answer {
+	const struct column_kind *keys[KEYS_MAX];
+	size_t key_count;
+	size_t sort_fact, sort_key; /* FACTS: by that key */
+	uint64_t limit;
+	enum value_format format;
+	struct groups groups; /* of struct talker */
+	struct text key;
+};
+
+static void destroy(struct answer *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->groups.count; i++)
+		latencies_release(&((struct talker *)a->groups.groups[i]->payload)->latencies);
+	groups_release(&a->groups);
+	text_release(&a->key);
+	free(a);
+}
+
+static int choose_keys(struct answer *a, const char *names, struct error *error)
+{
+	for (const char *name = names;;) {
+		size_t length = strcspn(name, ",");
+		const struct column_kind *kind = column_kind_find(name, length);
+
+		if (!kind)
+			return column_kind_unknown(name, length, error);
+		if (a->key_count == KEYS_MAX)
+			return error_set(error, "more than %d columns", KEYS_MAX);
+		a->keys[a->key_count++] = kind;
+		if (!name[length])
+			return 0;
+		name += length + 1;
+	}
+}
+
+static int choose_sort(struct answer *a, const char *sort, struct error *error)
+{
+	char known[256] = "";
+
+	a->sort_fact = ATTEMPTS;
+	if (!sort)
+		return 0;
+	for (size_t i = 0; i < FACTS; i++) {
+		if (!strcmp(facts[i].key, sort)) {
+			a->sort_fact = i;
+			return 0;
+		}
+		snprintf(known + strlen(known), sizeof known - strlen(known), " %s", facts[i].key);
+	}
+	for (size_t i = 0; i < a->key_count; i++)
+		if (!strcmp(a->keys[i]->name, sort)) {
+			a->sort_fact = FACTS;
+			a->sort_key = i;
+			return 0;
+		}
+	return error_set(
+		error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
+}
+
+static struct answer *create(const struct answer_choice *choice, struct error *error)
+{
+	struct answer *a = calloc(1, sizeof *a);
+
+	if (!a) {
+		error_set(error, "out of memory");
+		return NULL;
+	}
+	a->groups.payload_size = sizeof(struct talker);
+	a->format = choice->format;
+	a->limit = choice->limit ? choice->limit : ROWS_USUAL;
+	if (choose_keys(a, choice->top, error)) {
+		error_prefix(error, "--top");
+	} else if (!choose_sort(a, choice->sort, error)) {
+		return a;
+	}
+	destroy(a);
+	return NULL;
+}
+
+static void make_key(struct answer *a, const struct columns_row *row)
+{
+	a->key.length = 0;
+	for (size_t i = 0; i < a->key_count; i++) {
+		const struct column_kind *kind = a->keys[i];
+		struct value value = kind->get(row);
+
+		if (i)
+			text_char(&a->key, SEPARATOR);
+		if (a->format == FORMAT_JSON) {
+			value_put_json(&value, kind->value, kind->name, &a->key);
+		} else if (a->format == FORMAT_CSV) {
+			value_put_csv(&value, kind->value, &a->key);
+		} else {
+			if (value.kind == VALUE_SINCE)
+				value.kind = VALUE_CLOCK;
+			value_put_column(&value, 0, &a->key);
+		}
+	}
+}
+
+static int add(struct answer *a, const struct columns_row *row, struct error *error)
+{
+	const struct result *result = &row->event->result;
+	struct talker *t;
+	bool is_new;
+
+	make_key(a, row);
+	t = a->key.failed ? NULL
+			  : groups_get(&a->groups,
+				    (struct bytes){(uint8_t *)a->key.data, a->key.length}, &is_new);
+	if (!t)
+		return error_set(error, "out of memory");
+	if (is_new || row->wall_ns < t->first_ns)
+		t->first_ns = row->wall_ns;
+	if (is_new || row->wall_ns > t->last_ns)
+		t->last_ns = row->wall_ns;
+	t->attempts++;
+	t->failures += result_is_failure(result);
+	if (result->outcome == OUTCOME_ESTABLISHED &&
+		latencies_add(&t->latencies, result->latency_us))
+		return error_set(error, "out of memory");
+	return 0;
+}
+
+static struct value latency(const struct talker *t, unsigned int percent)
+{
+	if (!t->latencies.count)
+		return (struct value){.kind = VALUE_UNKNOWN};
+	return (struct value){
+		.kind = VALUE_LATENCY, .number = latencies_percentile(&t->latencies, percent)};
+}
+
+static struct value fact_of(const struct talker *t, size_t fact)
+{
+	switch (fact) {
+	case ATTEMPTS:
+		return (struct value){.kind = VALUE_NUMBER, .number = t->attempts};
+	case FAILURES:
+		return (struct value){.kind = VALUE_NUMBER, .number = t->failures};
+	case RATE:
+		return (struct value){.kind = VALUE_RATE,
+			.number = (uint64_t)((double)t->failures * 100000 / (double)t->attempts +
+					     0.5)};
+	case P50:
+		return latency(t, 50);
+	case P95:
+		return latency(t, 95);
+	case P99:
+		return latency(t, 99);
+	case FIRST:
+		return (struct value){.kind = VALUE_SINCE, .wall_ns = t->first_ns};
+	}
+	return (struct value){.kind = VALUE_SINCE, .wall_ns = t->last_ns};
+}
+
+/* Cell of that number of a key. */
+static struct bytes cell_of(struct bytes key, size_t cell)
+{
+	const uint8_t *end;
+
+	while (cell--) {
+		end = memchr(key.data, SEPARATOR, key.length);
+		key.length -= (size_t)(end + 1 - key.data);
+		key.data = end + 1;
+	}
+	end = memchr(key.data, SEPARATOR, key.length);
+	return (struct bytes){key.data, end ? (size_t)(end - key.data) : key.length};
+}
+
+static int compare_cells(struct bytes a, struct bytes b)
+{
+	size_t most = a.length < b.length ? a.length : b.length;
+	int order;
+
+	/* Numbers have no zeros in front. */
+	if (a.length != b.length && a.length && b.length && a.data[a.length - 1] <= '9' &&
+		b.data[b.length - 1] <= '9' && !memchr(a.data, '.', a.length) &&
+		!memchr(a.data, ':', a.length))
+		return a.length < b.length ? -1 : 1;
+	order = memcmp(a.data, b.data, most);
+	return order ? order : (a.length > b.length) - (a.length < b.length);
+}
+
+static int compare_numbers(const struct value *a, const struct value *b)
+{
+	if (a->kind == VALUE_SINCE)
+		return (a->wall_ns > b->wall_ns) - (a->wall_ns < b->wall_ns);
+	if (a->kind != b->kind) /* what is unknown comes last */
+		return a->kind == VALUE_UNKNOWN ? 1 : -1;
+	return (a->number < b->number) - (a->number > b->number);
+}
+
+/* The largest first, but times and keys from the smallest. */
+static int compare(const void *x, const void *y, void *context)
+{
+	const struct group *a = *(struct group *const *)x, *b = *(struct group *const *)y;
+	const struct answer *top = context;
+	int order;
+
+	if (top->sort_fact == FACTS) {
+		order = compare_cells(
+			cell_of(a->key, top->sort_key), cell_of(b->key, top->sort_key));
+	} else {
+		struct value v = fact_of((const struct talker *)a->payload, top->sort_fact);
+		struct value w = fact_of((const struct talker *)b->payload, top->sort_fact);
+
+		order = compare_numbers(&v, &w);
+	}
+	return order ? order : compare_cells(a->key, b->key);
+}
+
+static void put_header(const struct answer *a, struct text *line)
+{
+	for (size_t i = 0; i < a->key_count; i++) {
+		const struct column_kind *kind = a->keys[i];
+		size_t length = line->length;
+
+		if (a->format == FORMAT_CSV) {
+			value_put_csv_header(kind->value, kind->name, line);
+			text_char(line, ',');
+			continue;
+		}
+		text_string(line, kind->value == VALUE_SINCE ? "TIME" : kind->header);
+		length = line->length - length;
+		text_spaces(line, length < (size_t)kind->width ? (size_t)kind->width - length : 0);
+		text_char(line, ' ');
+	}
+	values_put_header(a->format, facts, fact_kinds, FACTS, line);
+}
+
+static void put_row(const struct answer *a, const struct group *group, struct text *line)
+{
+	const struct talker *talker = (const struct talker *)group->payload;
+	struct value values[FACTS];
+	size_t start;
+
+	for (size_t i = 0; i < a->key_count; i++) {
+		struct bytes cell = cell_of(group->key, i);
+		size_t width = (size_t)a->keys[i]->width;
+
+		if (a->format == FORMAT_JSON)
+			text_char(line, i ? ',' : '{');
+		text_put(line, cell);
+		if (a->format == FORMAT_CSV)
+			text_char(line, ',');
+		if (a->format == FORMAT_COLUMNS)
+			text_spaces(line, 1 + (cell.length < width ? width - cell.length : 0));
+	}
+	for (size_t i = 0; i < FACTS; i++)
+		values[i] = fact_of(talker, i);
+	start = line->length;
+	values_put_row(a->format, facts, fact_kinds, values, FACTS, line);
+	if (a->format == FORMAT_JSON && !line->failed)
+		line->data[start] = ','; /* the object has begun already */
+}
+
+static int print(struct answer *a, const struct merge *merge, FILE *out, struct error *error)
+{
+	struct text line = {0};
+	int status = 0;
+
+	(void)merge;
+	qsort_r(a->groups.groups, a->groups.count, sizeof(void *), compare, a);
+	if (a->format != FORMAT_JSON)
+		put_header(a, &line);
+	for (size_t i = 0; i < a->groups.count && i < a->limit && !status; i++) {
+		put_row(a, a->groups.groups[i], &line);
+		status = text_write(&line, out);
+	}
+	if (!status)
+		status = text_write(&line, out);
+	text_release(&line);
+	return status ? error_set(error, "out of memory") : 0;
+}
+
+const struct answer_kind answer_top = {create, destroy, add, print, true};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A file as a look at the heads of its batches shows it, before it is read. */
+#ifndef TRACE_FILE_H
+#define TRACE_FILE_H
+
+#include "../formats/trace_reader.h"
+
+#include <sys/types.h>
+
+#define FILE_SESSIONS_MAX 64 /* of more the file is read as it stands, in its order */
+
+struct file_session {
+	uint8_t id[16];
+	uint32_t number;  /* of the file in the session */
+	int64_t first_ns; /* no event of the first batch with events is earlier; wall clock */
+	bool has_events;
+	uint64_t late; /* results of events of earlier batches */
+};
+
+struct trace_file {
+	const char *name;
+	struct trace_reader *reader; /* of a stream: the one there is, until a source takes it */
+	bool is_stream;              /* a pipe: it can only be read once */
+	dev_t device;
+	ino_t inode;
+	struct file_session *sessions;
+	size_t session_count;
+	/* Of what was read up to now. */
+	struct trace_facts facts;
+	bool ended;
+};
+
+/* Gets the host of each batch that has events. */
+typedef void file_host(void *context, struct bytes host);
+
+/*
+ * Opens the file and, unless it is a stream, looks through it and closes it.
+ * Damage is not told: reading tells it. Returns 0, or -1: it cannot be opened.
+ */
+int trace_file_open(struct trace_file *file, const char *name, file_host *host, void *context,
+	struct error *error);
+
+void trace_file_release(struct trace_file *file);
+
+#endif
