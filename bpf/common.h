@@ -11,6 +11,7 @@
 #include "kernel.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_endian.h>
+#include <bpf/bpf_tracing.h>
 #include <bpf/bpf_core_read.h>
 #include "tcpconnect.h"
 
@@ -71,6 +72,12 @@ static __always_inline struct capture_counters *this_cpu_counters(void)
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+/* Atomic: a program can be preempted by another one on the same CPU. */
+static __always_inline void add_one(__u64 *counter)
+{
+	__sync_fetch_and_add(counter, 1);
 }
 
 static __always_inline int port_listed(__u16 port)
@@ -135,11 +142,11 @@ static __always_inline void task_identity(__u64 *start_ns, __u64 *exec_id)
 /* Counts an attempt of the current task. 1 if the user wants it; else it is counted as filtered. */
 static __always_inline int attempt_wanted(struct capture_counters *count, __u8 family, __u16 dport)
 {
-	count->seen++;
+	add_one(&count->seen);
 	if (filter_wants(bpf_get_current_pid_tgid() >> 32, (__u32)bpf_get_current_uid_gid(), family,
 		    dport))
 		return 1;
-	count->filtered++;
+	add_one(&count->filtered);
 	return 0;
 }
 
@@ -162,10 +169,13 @@ static __always_inline void sample_begin(
 	bpf_get_current_comm(s->comm, sizeof s->comm);
 }
 
-/* Different for each attempt, on whatever CPU; never 0. */
-static __always_inline __u64 new_id(struct capture_counters *count)
+/*
+ * Different for each attempt of the last hour: a thread makes one at a time. A
+ * counter of the CPU would not do: a program can be preempted by another one.
+ */
+static __always_inline __u64 new_id(__u64 now_ns)
 {
-	return ++count->ids << 16 | (bpf_get_smp_processor_id() & 0xffff);
+	return now_ns << 22 | (bpf_get_current_pid_tgid() & 0x3fffff); /* PID_MAX_LIMIT */
 }
 
 static __always_inline void remember_owner(const struct sample_attempt *s, __u64 mptcp)
@@ -200,6 +210,24 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
 	__builtin_memcpy(s->comm, owner.comm, sizeof s->comm);
 }
 
+/*
+ * The kernel does not run a tracing program while it runs already on that CPU:
+ * an outcome that comes by an interrupt in the middle of one would be missed.
+ * Therefore there are two, one behind the other, each for what the other missed.
+ */
+#define ON_STATE_CHANGE(function)                                                                  \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)                   \
+	{                                                                                          \
+		return function(sk, oldstate, newstate);                                           \
+	}                                                                                          \
+                                                                                                   \
+	SEC("tp_btf/inet_sock_set_state")                                                          \
+	int BPF_PROG(state_again, struct sock *sk, int oldstate, int newstate)                     \
+	{                                                                                          \
+		return function(sk, oldstate, newstate);                                           \
+	}
+
 static __always_inline void sample_submit(void *sample)
 {
 	bpf_ringbuf_submit(sample, wakeup_flags());
@@ -211,7 +239,7 @@ static __always_inline void outcome_submit(
 	struct sample_outcome *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 
 	if (!s) {
-		count->partial++;
+		add_one(&count->partial);
 		return;
 	}
 	s->kind = SAMPLE_OUTCOME;

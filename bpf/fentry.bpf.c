@@ -85,7 +85,7 @@ int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int r
 	} else if (!load_failed(facts.daddr, sk, address, ret)) {
 		count = this_cpu_counters();
 		if (count && attempt_wanted(count, 6, facts.dport))
-			count->lost++;
+			add_one(&count->lost);
 		return 0;
 	}
 	if (is_mapped(facts.daddr)) {

@@ -50,8 +50,8 @@ static __always_inline int call_entered(
 	if (!count)
 		return 0;
 	if (bpf_map_lookup_elem(&calls, &key)) {
-		count->seen++;
-		count->lost++;
+		add_one(&count->seen);
+		add_one(&count->lost);
 		bpf_map_delete_elem(&calls, &key);
 	}
 	/* What these functions refuse at once names no destination. */
@@ -65,8 +65,8 @@ static __always_inline int call_entered(
 	else
 		bpf_probe_read_kernel(call.daddr, 16, address + 8);
 	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY)) {
-		count->seen++;
-		count->lost++;
+		add_one(&count->seen);
+		add_one(&count->lost);
 	}
 	return 0;
 }

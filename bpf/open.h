@@ -15,7 +15,8 @@
 #define OPEN_H
 
 #include "common.h"
-#include <bpf/bpf_tracing.h>
+
+#define JUST_NOW_NS 100000 /* between the two programs of one change of state */
 
 struct open_attempt {
 	__u64 id; /* 0: the call has not returned yet */
@@ -122,13 +123,13 @@ static __always_inline int attempt_returned(
 		struct sample_attempt hold;
 
 		if (!undecided) {
-			count->filtered++;
+			add_one(&count->filtered);
 			wanted = 0;
 		} else {
-			id = new_id(count);
+			id = new_id(now);
 			fill_sample(&hold, id, start_ns, facts, sk, ret);
 			if (!open || bpf_map_update_elem(&held, &key, &hold, BPF_ANY)) {
-				count->lost++;
+				add_one(&count->lost);
 				wanted = 0;
 			} else {
 				open->id = id;
@@ -143,21 +144,21 @@ static __always_inline int attempt_returned(
 	}
 	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {
-		count->lost++;
+		add_one(&count->lost);
 		if (open)
 			bpf_map_delete_elem(&open_attempts, &key);
 		return 0;
 	}
-	id = new_id(count);
+	id = new_id(now);
 	fill_sample(s, id, start_ns, facts, sk, ret);
 	s->end = end;
 	if (undecided && open) {
 		open->id = id;
 		s->flags |= SAMPLE_UNDECIDED;
 	} else if (undecided && settings.outcome_hook) {
-		count->partial++; /* the map is full: its outcome will not be known */
+		add_one(&count->partial); /* the map is full: its outcome will not be known */
 	}
-	count->submitted++;
+	add_one(&count->submitted);
 	sample_submit(s);
 	if (!undecided && open)
 		bpf_map_delete_elem(&open_attempts, &key);
@@ -188,16 +189,16 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 		struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key), *s;
 
 		if (hold && end.result == RESULT_ESTABLISHED) {
-			count->filtered++;
+			add_one(&count->filtered);
 		} else if (hold) {
 			s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 			if (s) {
 				*s = *hold;
 				s->end = end;
-				count->submitted++;
+				add_one(&count->submitted);
 				sample_submit(s);
 			} else {
-				count->lost++;
+				add_one(&count->lost);
 			}
 		}
 		bpf_map_delete_elem(&held, &key);
@@ -207,15 +208,18 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 	bpf_map_delete_elem(&open_attempts, &key);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
+static __always_inline int state_change(struct sock *sk, int oldstate, int newstate)
 {
 	if (newstate == TCP_SYN_SENT) {
 		__u64 key = (__u64)sk;
-		struct open_attempt open = {.start_ns = bpf_ktime_get_boot_ns()};
+		struct open_attempt open = {.start_ns = bpf_ktime_get_boot_ns()}, *found;
 
 		/* Not the socket above the subflows of MPTCP. */
-		if (sk->sk_protocol == IPPROTO_TCP)
+		if (sk->sk_protocol != IPPROTO_TCP)
+			return 0;
+		/* What is older is not of this attempt: the return of its call was missed. */
+		found = bpf_map_lookup_elem(&open_attempts, &key);
+		if (!found || open.start_ns - found->start_ns > JUST_NOW_NS)
 			bpf_map_update_elem(&open_attempts, &key, &open, BPF_ANY);
 	} else if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) &&
 		   newstate != TCP_SYN_RECV) {
@@ -223,5 +227,7 @@ int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)
 	}
 	return 0;
 }
+
+ON_STATE_CHANGE(state_change)
 
 #endif

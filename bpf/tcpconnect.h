@@ -51,7 +51,7 @@ struct sample_attempt {
 	__u32 kind; /* SAMPLE_ATTEMPT */
 	__u32 flags;
 	__u64 time_ns;  /* CLOCK_BOOTTIME, at the call */
-	__u64 id;       /* of the attempt; never used twice */
+	__u64 id;       /* of the attempt; not used again within an hour */
 	__u64 start_ns; /* of the process: CLOCK_BOOTTIME when it was made; 0 unknown */
 	__u64 exec_id;  /* differs for each program that the process executes; with start_ns */
 	__u32 pid;      /* thread group id, in the initial namespace */
@@ -100,7 +100,6 @@ struct capture_counters {
 	__u64 filtered;  /* dropped by the user's filter */
 	__u64 lost;      /* no room in the ring, or the kernel missed the return of the call */
 	__u64 partial;   /* of those submitted: no room for the source, or for the outcome */
-	__u64 ids;       /* attempts given an id on this CPU */
 };
 
 /* Bits of capture_settings.filters: which of the filters are in use, and negated. */
