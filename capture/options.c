@@ -49,6 +49,8 @@ static const struct option_row table[] = {
 	{'w', "write", "FILE", "record to FILE, - for standard output", option_text, AT(write)},
 	{0, "overwrite", NULL, "an existing FILE is replaced", option_flag, AT(overwrite)},
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
+	{0, "no-packets", NULL, "with -w: no synthetic packets for Wireshark", option_flag,
+		AT(no_packets)},
 	FILTER_OPTIONS(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "unbuffered", NULL, "write each event at once", option_flag, AT(unbuffered)},

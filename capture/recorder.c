@@ -256,6 +256,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		host_describe(&r->host, backend,
 			filter_describe(&options->filter, filters, sizeof filters), error))
 		goto failed;
+	r->host.info.packets = !options->no_packets;
 	if (options->write && start_writing(r, error))
 		goto failed;
 	return r;

@@ -37,7 +37,7 @@ static size_t printable_sequence(const uint8_t *p, size_t length)
 	return n;
 }
 
-size_t escape_column(struct bytes text, char *out)
+static size_t escape(struct bytes text, bool word, char *out)
 {
 	static const char hex[] = "0123456789abcdef";
 	char *start = out;
@@ -45,7 +45,7 @@ size_t escape_column(struct bytes text, char *out)
 	for (size_t i = 0; i < text.length;) {
 		uint8_t c = text.data[i];
 		size_t n = c < 0x80 ? 0 : printable_sequence(text.data + i, text.length - i);
-		bool edge = c == ' ' && (i == 0 || i == text.length - 1);
+		bool hidden = c == ' ' && (word || i == 0 || i == text.length - 1);
 
 		if (n) {
 			memcpy(out, text.data + i, n);
@@ -53,7 +53,7 @@ size_t escape_column(struct bytes text, char *out)
 			i += n;
 			continue;
 		}
-		if (c >= ' ' && c < 0x7f && c != '\\' && !edge) {
+		if (c >= ' ' && c < 0x7f && c != '\\' && !hidden) {
 			*out++ = (char)c;
 		} else if (c == '\\') {
 			*out++ = '\\';
@@ -67,4 +67,14 @@ size_t escape_column(struct bytes text, char *out)
 		i++;
 	}
 	return (size_t)(out - start);
+}
+
+size_t escape_column(struct bytes text, char *out)
+{
+	return escape(text, false, out);
+}
+
+size_t escape_word(struct bytes text, char *out)
+{
+	return escape(text, true, out);
 }

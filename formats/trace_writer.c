@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_writer.h"
+#include "escape.h"
+#include "packets.h"
 #include "pcapng.h"
 
 #include <errno.h>
@@ -32,6 +34,10 @@ struct trace_writer {
 	uint32_t file;
 	uint8_t session[16];
 	struct clock_anchor start;
+	struct packets *packets; /* NULL: none are written */
+	/* Its trace record, until it is written: behind the first packets. */
+	uint8_t *trace;
+	size_t trace_length;
 	/* For the summary. */
 	struct batch_header last;
 	uint64_t events;
@@ -100,11 +106,31 @@ static int write_section(struct trace_writer *w, const struct trace_info *info, 
 	return write_block(w, &block, error);
 }
 
+#define HOST_MAX 255u
+#define DESCRIPTION_MAX (ESCAPED_MAX(HOST_MAX) + 100)
+
+/* Wireshark shows it for each packet: the host, and that no packet was ever sent. */
+static struct bytes description(const struct trace_info *info, char out[static DESCRIPTION_MAX])
+{
+	static const char before[] = "TCP connection attempts of ";
+	static const char behind[] = ", recorded in the kernel; packets are synthetic";
+	struct bytes host = info->host;
+	size_t length = sizeof before - 1;
+
+	if (host.length > HOST_MAX)
+		host.length = HOST_MAX;
+	memcpy(out, before, length);
+	length += escape_column(host, out + length);
+	memcpy(out + length, behind, sizeof behind);
+	return bytes_of(out);
+}
+
 static int write_interface(
 	struct trace_writer *w, const struct trace_info *info, struct error *error)
 {
 	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
 	uint8_t filter[512] = {0}; /* the first byte, 0: a string (4.2) */
+	char text[DESCRIPTION_MAX];
 	size_t length = info->filters.length;
 
 	if (length > sizeof filter - 1)
@@ -117,8 +143,9 @@ static int write_interface(
 	block_u32(&block, 0); /* no limit to the length of a packet */
 	block_option(&block, IF_NAME, bytes_of("tcpconnect"));
 	block_option(&block, IF_DESCRIPTION,
-		bytes_of("outgoing TCP connection attempts of this host, recorded in the kernel; "
-			 "packets, if any, are synthetic"));
+		info->packets ? description(info, text)
+			      : bytes_of("outgoing TCP connection attempts of this host, recorded "
+					 "in the kernel; packets, if any, are synthetic"));
 	block_option(&block, IF_TSRESOL, (struct bytes){(const uint8_t *)"\x09", 1}); /* ns */
 	if (length)
 		block_option(&block, IF_FILTER, (struct bytes){filter, length + 1});
@@ -171,7 +198,27 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 		length += n;
 	}
 	put_le(w->record + RECORD_AT_LENGTH, length, 4);
-	return write_record(w, BLOCK_CUSTOM, w->record, length, error);
+	if (!w->packets)
+		return write_record(w, BLOCK_CUSTOM, w->record, length, error);
+	w->trace = malloc(length);
+	if (!w->trace)
+		return error_set(error, "%s: out of memory", w->name);
+	memcpy(w->trace, w->record, length);
+	w->trace_length = length;
+	return 0;
+}
+
+/*
+ * Wireshark 4.0 takes the time of the first record for the beginning of the
+ * file, and a Custom Block has none: so the first packets stand before it.
+ */
+static int write_kept_trace(struct trace_writer *w, struct error *error)
+{
+	if (w->trace && write_record(w, BLOCK_CUSTOM, w->trace, w->trace_length, error))
+		return -1;
+	free(w->trace);
+	w->trace = NULL;
+	return 0;
 }
 
 struct trace_writer *trace_writer_new(
@@ -189,6 +236,11 @@ struct trace_writer *trace_writer_new(
 	w->start = info->anchor;
 	w->last.anchor = info->anchor;
 	memcpy(w->session, info->session, sizeof w->session);
+	if (info->packets && !(w->packets = packets_new())) {
+		error_set(error, "%s: out of memory", name);
+		trace_writer_free(w);
+		return NULL;
+	}
 	if (write_section(w, info, error) || write_interface(w, info, error) ||
 		write_trace(w, info, error)) {
 		trace_writer_free(w);
@@ -201,6 +253,8 @@ void trace_writer_free(struct trace_writer *w)
 {
 	if (!w)
 		return;
+	packets_free(w->packets);
+	free(w->trace);
 	free(w->batches);
 	free(w);
 }
@@ -230,15 +284,26 @@ static int64_t wall_ns(const struct clock_anchor *anchor, uint64_t time_ns)
 	return anchor->wall_ns + (int64_t)(time_ns - anchor->boot_ns);
 }
 
+static int write_packets(void *context, const uint8_t *blocks, size_t length, struct error *error)
+{
+	return write_all(context, blocks, length, error);
+}
+
 int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 	struct batch_header *header, struct error *error)
 {
 	uint32_t events = batch_builder_count(builder);
-	uint64_t offset = w->size;
+	uint64_t offset;
 	size_t length;
 
 	header->file = w->file;
 	length = batch_builder_encode(builder, header, w->record);
+	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
+				  write_packets, w, error))
+		return -1;
+	if (write_kept_trace(w, error))
+		return -1;
+	offset = w->size;
 	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
 		remember_batch(w, offset, error))
 		return -1;
@@ -311,5 +376,7 @@ static int write_summary(struct trace_writer *w, struct error *error)
 
 int trace_writer_finish(struct trace_writer *w, struct error *error)
 {
-	return write_statistics(w, error) || write_summary(w, error) ? -1 : 0;
+	return write_kept_trace(w, error) || write_statistics(w, error) || write_summary(w, error)
+		       ? -1
+		       : 0;
 }

@@ -12,6 +12,7 @@ struct trace_info {
 	struct clock_anchor anchor;
 	struct bytes host, boot_id, kernel, hardware, recorder, backend;
 	struct bytes filters; /* in words, and where they ran */
+	bool packets;         /* a synthetic packet for each event, before its batch */
 };
 
 struct trace_writer;
