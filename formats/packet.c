@@ -120,12 +120,13 @@ static void add_word(struct comment *c, struct bytes text, size_t most)
 {
 	char word[ESCAPED_MAX(PACKET_COMMENT_MAX)];
 	size_t length, kept = 0;
+	/* A byte takes at least one character: the rest would not show. */
+	bool cut = text.length > most;
 
-	/* A byte takes at least one character; what is behind most of them does not show. */
-	if (text.length > most)
+	if (cut)
 		text.length = most;
 	length = escape_word(text, word);
-	if (length <= most) {
+	if (!cut && length <= most) {
 		memcpy(c->out + c->length, word, length);
 		c->length += length;
 		return;

@@ -17,8 +17,8 @@ typedef int packets_write(void *context, const uint8_t *blocks, size_t length, s
 
 /*
  * Passes on a packet for each event of the batch record, which is not
- * compressed, in their order. Returns 0, or -1: it is no such record, or what
- * write returned.
+ * compressed, in their order. Returns 0, or -1: it is damaged, or what write
+ * returned.
  */
 int packets_of_batch(struct packets *packets, struct bytes record, packets_write *write,
 	void *context, struct error *error);
