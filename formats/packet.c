@@ -3,9 +3,6 @@
 #include "escape.h"
 #include "result.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 /* Options of the draft (3.5, 4.3), and what Apple's libpcap added to packets and process blocks. */
 enum {
 	OPT_COMMENT = 1,
@@ -105,6 +102,14 @@ static size_t build_packet(const struct event *event, const uint8_t *session,
 	return header + TCP_HEADER;
 }
 
+static void add(struct comment *c, const char *text)
+{
+	size_t length = strlen(text);
+
+	memcpy(c->out + c->length, text, length);
+	c->length += length;
+}
+
 /* Length of the character or escape sequence at p. */
 static size_t unit_length(const char *p)
 {
@@ -134,15 +139,30 @@ static void add_word(struct comment *c, struct bytes text, size_t most)
 	while (kept + unit_length(word + kept) <= most - strlen(CUT_MARK))
 		kept += unit_length(word + kept);
 	memcpy(c->out + c->length, word, kept);
-	memcpy(c->out + c->length + kept, CUT_MARK, strlen(CUT_MARK));
-	c->length += kept + strlen(CUT_MARK);
+	c->length += kept;
+	add(c, CUT_MARK);
+}
+
+/* By hand: printf took half of the time that a packet takes. */
+static void add_number(struct comment *c, const char *before, uint64_t value)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	add(c, before);
+	memcpy(c->out + c->length, digits + at, sizeof digits - at);
+	c->length += sizeof digits - at;
 }
 
 static void add_text(struct comment *c, const char *key, struct bytes text, size_t most)
 {
 	if (!text.length)
 		return;
-	c->length += (size_t)sprintf(c->out + c->length, " %s=", key);
+	add(c, key);
 	add_word(c, text, most);
 }
 
@@ -164,18 +184,15 @@ static void add_args(struct comment *c, const struct process *process)
 			cut = true;
 			break;
 		}
-		memcpy(c->out + c->length, room > 1 ? key : " ", room);
-		c->length += room;
+		add(c, room > 1 ? key : " ");
 		add_word(c, (struct bytes){rest.data, length}, left - strlen(CUT_MARK));
 		room = 1;
 		length += nul != NULL;
 		rest.data += length;
 		rest.length -= length;
 	}
-	if (cut && room == 1) {
-		memcpy(c->out + c->length, CUT_MARK, strlen(CUT_MARK));
-		c->length += strlen(CUT_MARK);
-	}
+	if (cut && room == 1)
+		add(c, CUT_MARK);
 }
 
 size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_MAX])
@@ -186,25 +203,26 @@ size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_
 	char word[RESULT_TEXT_SIZE];
 
 	add_word(&c, p->comm, WORD_MAX);
-	c.length += (size_t)sprintf(out + c.length, "[%" PRIu32 "]", p->pid);
+	add_number(&c, "[", p->pid);
+	add(&c, "]");
 	if (event->tid != p->pid)
-		c.length += (size_t)sprintf(out + c.length, " tid=%" PRIu32, event->tid);
-	c.length += (size_t)sprintf(out + c.length, " uid=%" PRIu32, p->uid);
+		add_number(&c, " tid=", event->tid);
+	add_number(&c, " uid=", p->uid);
 	if (p->user.length) {
-		out[c.length++] = '(';
-		add_word(&c, p->user, WORD_MAX);
-		out[c.length++] = ')';
+		add_text(&c, "(", p->user, WORD_MAX);
+		add(&c, ")");
 	}
 	if (strcmp(result_text(result, word), "pending")) {
-		c.length += (size_t)sprintf(out + c.length, " result=%s latency=%" PRIu64 "us",
-			word, result->latency_us);
+		add(&c, " result=");
+		add(&c, word);
+		add_number(&c, " latency=", result->latency_us);
+		add(&c, "us");
 		if (result->retransmits > 1)
-			c.length += (size_t)sprintf(
-				out + c.length, " retransmits=%" PRIu32, result->retransmits - 1);
+			add_number(&c, " retransmits=", result->retransmits - 1);
 	}
-	add_text(&c, "exe", p->exe, VALUE_MAX);
-	add_text(&c, "container", p->container, WORD_MAX);
-	add_text(&c, "unit", p->unit, VALUE_MAX);
+	add_text(&c, " exe=", p->exe, VALUE_MAX);
+	add_text(&c, " container=", p->container, WORD_MAX);
+	add_text(&c, " unit=", p->unit, VALUE_MAX);
 	add_args(&c, p);
 	return c.length;
 }
