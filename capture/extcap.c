@@ -136,7 +136,7 @@ static enum extcap answer(int question, const char *values[static OPTIONS], stru
 
 enum extcap extcap_arguments(int *argc, char **argv, struct error *error)
 {
-	static char write_option[] = "--write=-", quiet[] = "--quiet";
+	static char write_option[] = "--write=-", live[] = "--live", quiet[] = "-q";
 	const char *values[OPTIONS] = {0};
 	int question = OPTIONS, used, kept = 1;
 	enum extcap result;
@@ -161,6 +161,7 @@ enum extcap extcap_arguments(int *argc, char **argv, struct error *error)
 		return result;
 	/* Three at least were taken out: to capture, the interface, the FIFO. */
 	argv[kept++] = write_option;
+	argv[kept++] = live;
 	argv[kept++] = quiet;
 	argv[kept] = NULL;
 	*argc = kept;

@@ -51,6 +51,7 @@ static const struct option_row table[] = {
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
 	{0, "no-packets", NULL, "with -w: no synthetic packets for Wireshark", option_flag,
 		AT(no_packets)},
+	{0, "live", NULL, "with -w: for a Wireshark that reads along", option_flag, AT(live)},
 	FILTER_OPTIONS(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "unbuffered", NULL, "write each event at once", option_flag, AT(unbuffered)},

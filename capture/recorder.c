@@ -257,6 +257,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 			filter_describe(&options->filter, filters, sizeof filters), error))
 		goto failed;
 	r->host.info.packets = !options->no_packets;
+	r->host.info.live = options->live;
 	if (options->write && start_writing(r, error))
 		goto failed;
 	return r;

@@ -27,6 +27,20 @@ enum {
 
 #define BLOCK_CAPACITY (BLOCK_LENGTH_MIN + 4 + RECORD_PAYLOAD_MAX + 4)
 
+/*
+ * Wireshark 4.0 and 4.4 learn live how many packets came, and then read as many
+ * records: each Custom Block leaves one packet unread until more come. So when
+ * somebody watches, batches are gathered, and only packets are written at once.
+ */
+#define HELD_EVENTS 1000u
+struct held {
+	bool any;
+	struct batch_builder *builder;
+	struct batch_header header; /* of the last one, sequence of the first event held */
+	struct batch batch;
+	uint8_t record[RECORD_PAYLOAD_MAX];
+};
+
 struct trace_writer {
 	int fd;
 	const char *name;
@@ -35,6 +49,7 @@ struct trace_writer {
 	uint8_t session[16];
 	struct clock_anchor start;
 	struct packets *packets; /* NULL: none are written */
+	struct held *held;       /* NULL: each batch is written at once */
 	/* Its trace record, until it is written: behind the first packets. */
 	uint8_t *trace;
 	size_t trace_length;
@@ -221,6 +236,20 @@ static int write_kept_trace(struct trace_writer *w, struct error *error)
 	return 0;
 }
 
+/* Returns -1: out of memory. */
+static int open_packets(struct trace_writer *w, const struct trace_info *info)
+{
+	if (!info->packets)
+		return 0;
+	w->packets = packets_new();
+	if (!w->packets || !info->live)
+		return w->packets ? 0 : -1;
+	w->held = calloc(1, sizeof *w->held);
+	if (w->held)
+		w->held->builder = batch_builder_new();
+	return w->held && w->held->builder ? 0 : -1;
+}
+
 struct trace_writer *trace_writer_new(
 	int fd, const char *name, const struct trace_info *info, struct error *error)
 {
@@ -236,7 +265,7 @@ struct trace_writer *trace_writer_new(
 	w->start = info->anchor;
 	w->last.anchor = info->anchor;
 	memcpy(w->session, info->session, sizeof w->session);
-	if (info->packets && !(w->packets = packets_new())) {
+	if (open_packets(w, info)) {
 		error_set(error, "%s: out of memory", name);
 		trace_writer_free(w);
 		return NULL;
@@ -254,6 +283,11 @@ void trace_writer_free(struct trace_writer *w)
 	if (!w)
 		return;
 	packets_free(w->packets);
+	if (w->held) {
+		batch_builder_free(w->held->builder);
+		batch_release(&w->held->batch);
+	}
+	free(w->held);
 	free(w->trace);
 	free(w->batches);
 	free(w);
@@ -289,18 +323,12 @@ static int write_packets(void *context, const uint8_t *blocks, size_t length, st
 	return write_all(context, blocks, length, error);
 }
 
-int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
-	struct batch_header *header, struct error *error)
+/* Writes the record that stands in w->record. */
+static int write_batch(struct trace_writer *w, const struct batch_header *header, uint32_t events,
+	size_t length, struct error *error)
 {
-	uint32_t events = batch_builder_count(builder);
 	uint64_t offset;
-	size_t length;
 
-	header->file = w->file;
-	length = batch_builder_encode(builder, header, w->record);
-	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
-				  write_packets, w, error))
-		return -1;
 	if (write_kept_trace(w, error))
 		return -1;
 	offset = w->size;
@@ -319,6 +347,64 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 		w->events += events;
 	}
 	return 0;
+}
+
+static int write_held(struct trace_writer *w, struct error *error)
+{
+	struct held *held = w->held;
+	uint32_t events = batch_builder_count(held->builder);
+	struct batch_header header = held->header;
+	size_t length;
+
+	held->header.sequence += events;
+	header.counters.recorded = held->header.sequence;
+	length = batch_builder_encode(held->builder, &header, w->record);
+	return write_batch(w, &header, events, length, error);
+}
+
+/* Adds the batch in w->record to what is held. */
+static int hold_batch(struct trace_writer *w, const struct batch_header *header, size_t length,
+	struct error *error)
+{
+	struct held *held = w->held;
+	uint64_t sequence = held->any ? held->header.sequence : header->sequence;
+	struct late_result late;
+	struct event event;
+
+	memcpy(held->record, w->record, length); /* which is written to when the builder is full */
+	if (batch_parse(&held->batch, (struct bytes){held->record, length}, error))
+		return -1;
+	held->header = *header;
+	held->header.sequence = sequence;
+	held->any = true;
+	for (uint32_t row = 0; row < held->batch.events; row++) {
+		batch_event(&held->batch, row, &event);
+		if (batch_builder_add(held->builder, &event) &&
+			(write_held(w, error) || batch_builder_add(held->builder, &event)))
+			return -1;
+	}
+	for (uint32_t row = 0; row < held->batch.late; row++) {
+		batch_late_result(&held->batch, row, &late);
+		if (batch_builder_add_late(held->builder, &late) &&
+			(write_held(w, error) || batch_builder_add_late(held->builder, &late)))
+			return -1;
+	}
+	return batch_builder_count(held->builder) < HELD_EVENTS ? 0 : write_held(w, error);
+}
+
+int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
+	struct batch_header *header, struct error *error)
+{
+	uint32_t events = batch_builder_count(builder);
+	size_t length;
+
+	header->file = w->file;
+	length = batch_builder_encode(builder, header, w->record);
+	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
+				  write_packets, w, error))
+		return -1;
+	return w->held ? hold_batch(w, header, length, error)
+		       : write_batch(w, header, events, length, error);
 }
 
 /* A pcapng timestamp: the high 32 bits stand first (4.3), whatever the byte order. */
@@ -376,6 +462,8 @@ static int write_summary(struct trace_writer *w, struct error *error)
 
 int trace_writer_finish(struct trace_writer *w, struct error *error)
 {
+	if (w->held && w->held->any && write_held(w, error))
+		return -1;
 	return write_kept_trace(w, error) || write_statistics(w, error) || write_summary(w, error)
 		       ? -1
 		       : 0;

@@ -4,10 +4,10 @@ import subprocess
 
 from golden import batches, native, plugin, same_rows
 from harness import (BUILD, PATIENCE, TOP, Recorder, Skip, blocks_of, connects, expect, fresh, fresh_uids,
-                     run, test, wait_for)
+                     read_quietly, run, test, wait_for)
 from tshark import bare_home, environment, installed_home, late, reader_rows, rows
 
-PACKET = 6
+PACKET, CUSTOM = 6, 0xBAD
 
 
 def need_a_backend():
@@ -42,9 +42,33 @@ def recording():
 @test("live: --no-packets leaves them out, and the trace is the same otherwise")
 def no_packets():
     trace = recorded("--no-packets", count=20)
-    kinds = [block.type for block in blocks_of(trace.read_bytes())]
-    expect(PACKET not in kinds and len(reader_rows(trace, "pid")) == 20, f"{kinds}")
+    expect(PACKET not in kinds(trace) and len(reader_rows(trace, "pid")) == 20, f"{kinds(trace)}")
     batches(trace)
+
+
+@test("live: --live writes packets at once, records of a thousand events")
+def few_records():
+    need_a_backend()
+    uid = fresh_uids(1)[0]
+    with Recorder("-u", uid, "--live", "--flush-interval", 50) as recorder:
+        connects(999, "-u", uid, "-m", "v4", "-r", 2000)
+        wait_for(lambda: kinds(recorder.trace).count(PACKET) == 999, "packets")
+        expect(CUSTOM not in kinds(recorder.trace), "a record came too early")
+        connects(1501, "-u", uid, "-m", "v6", "-r", 2000)
+        recorder.stop()
+    found = kinds(recorder.trace)
+    # Trace, batches of 1000 at least, what is left, summary.
+    expect(found.count(PACKET) == 2500 and 4 <= found.count(CUSTOM) <= 5, f"{found.count(CUSTOM)} records")
+    same_rows("reader", [[row["ipv6.src"] + row["ip.src"], row["tcp.srcport"], row["tcpconnect.number"]] for row in
+                         rows(recorder.trace, "ip.src", "ipv6.src", "tcp.srcport", "tcpconnect.number", show="tcp")],
+              [[[saddr], [lport], [str(i)]] for i, (saddr, lport) in
+               enumerate(reader_rows(recorder.trace, "saddr", "lport"))])
+    batches(recorder.trace)
+    read_quietly("-r", recorder.trace)
+
+
+def kinds(trace):
+    return [block.type & 0xFFF for block in blocks_of(trace.read_bytes())]
 
 
 def watch(viewer, shown, probe, uid):
@@ -57,9 +81,9 @@ def watch(viewer, shown, probe, uid):
         return lines(probe)
 
     wait_for(begun, "the recorder to begin")
-    for total in (5, 10):
-        connects(5, "-u", uid, "-m", "v4")
-        wait_for(lambda: len(lines(uid)) >= total, f"{total} packets: {shown.read_text()}")
+    for total in range(1, 11):
+        connects(1, "-u", uid, "-m", "v4")
+        wait_for(lambda: len(lines(uid)) >= total, f"packet {total}: {shown.read_text()}")
     return lines(uid)
 
 
@@ -71,7 +95,7 @@ def through_a_pipe():
     need_a_backend()
     probe, uid = fresh_uids(2)
     shown = fresh("shown")
-    recorder = subprocess.Popen([BUILD / "tcpconnect-rec", "-q", "-u", f"{probe},{uid}", "-w", "-"],
+    recorder = subprocess.Popen([BUILD / "tcpconnect-rec", "-q", "--live", "-u", f"{probe},{uid}", "-w", "-"],
                                 stdout=subprocess.PIPE)
     with open(shown, "w") as out:
         viewer = subprocess.Popen(["tshark", "-r", "-", *SHOW], stdin=recorder.stdout, stdout=out,
