@@ -79,7 +79,7 @@ demo: deps
 	$Q$(MAKE) --no-print-directory all
 	$Qtests/demo
 
-SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden fuzz live vm,tests/$s/run)))
+SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden wireshark fuzz live vm,tests/$s/run)))
 
 check: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs

@@ -391,7 +391,7 @@ local function dissect_packet(pinfo, tree)
 		found.pid = nil
 	end
 	if found.result then
-		found.failed = found.result ~= "ok"
+		found.failed = found.result ~= "ok" or nil
 		found.error = ERROR_NUMBERS[found.result] or tonumber(found.result:match("^errno(%d+)$"))
 	end
 	local who = string.format("%s[%d]", found.comm, found.pid or 0)

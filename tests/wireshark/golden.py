@@ -65,7 +65,7 @@ def plugin(trace, late_results={}, options=()):
             **{name: one(column(event[name]) or None) for name in ("user", "exe", "container", "unit")},
             "args": one(" ".join(column(word) for word in words) + cut or None),
             "result": one(result),
-            "failed": [] if result is None else [str(result != "ok")],
+            "failed": ["True"] if result not in (None, "ok") else [],
             "host": one(column(event["host"])),
         })
         if event["outcome"] in (1, 2, 3):

@@ -1,6 +1,7 @@
 """Programs that know packets only, or copy what they do not know."""
 import re
 
+import big_endian
 from golden import WITH_PACKETS, same_rows
 from harness import expect, fresh, need, read_quietly, run, test
 from tshark import events, readable, rows, tshark
@@ -28,6 +29,15 @@ def copies():
         key = lambda row: row["frame.packet_id"]
         same_rows(command[0], sorted(rows(copy, *fields, show="tcp", plugin=False), key=key),
                   sorted(rows(PLAIN, *fields, show="tcp", plugin=False), key=key))
+
+
+@test("a section of the other byte order shows the same")
+def big_endian_section():
+    turned = fresh("pcapng")
+    turned.write_bytes(big_endian.convert(WITH_PACKETS[0].read_bytes()))
+    fields = ("frame.time_epoch", "frame.comment", "frame.packet_id", "frame.p2p_dir", "tcpconnect.number",
+              "tcpconnect.result", "tcpconnect.event.comm")
+    same_rows("big-endian", rows(turned, *fields), rows(WITH_PACKETS[0], *fields))
 
 
 @test("mergecap: the rows of both, each once, and the plug-in tells their hosts")
