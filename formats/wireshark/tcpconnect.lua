@@ -322,8 +322,12 @@ end
 
 -- Packets.
 
--- Results that came later, by "session:number", both of 32 bits.
+-- Results that came later, by session and number, both of 32 bits.
 local late_results = {}
+
+local function late_key(session, number)
+	return string.format("%d:%d", session, number)
+end
 
 function tcpconnect.init()
 	late_results = {}
@@ -366,25 +370,34 @@ local PACKET_FIELDS = {
 	"error", "latency", "retransmits", "failed",
 }
 
+-- The host whose packets an interface has; nil: the interface is not ours, and anybody can write
+-- a comment.
+local hosts = {}
+local function host_of(description)
+	if hosts[description] == nil then
+		hosts[description] =
+			description:match("^TCP connection attempts of (.*), recorded in the kernel;") or false
+	end
+	return hosts[description] or nil
+end
+
 local function dissect_packet(pinfo, tree)
-	-- Only packets of an interface of ours: anybody can write a comment.
-	local interface = frame_interface()
-	local host = interface
-		and interface.value:match("^TCP connection attempts of (.*), recorded in the kernel;")
-	local comment = host and frame_comment()
-	local found = comment and parse_comment(comment.value)
+	local comment, interface = frame_comment(), frame_interface()
+	local host = comment and interface and host_of(interface.value)
+	local found = host and parse_comment(comment.value)
 	if not found then
 		return
 	end
 	found.host = host
 	local id = frame_packet_id()
 	if id then
-		local number = id.value % UInt64.new(0, 1)
-		found.number = number:tonumber()
-		local late = late_results[tostring(id.value / UInt64.new(0, 1)) .. ":" .. tostring(number)]
-		if late and not found.result then
-			found.result, found.latency = late.result, late.latency
-			found.retransmits = late.retransmits
+		found.number = id.value:lower()
+		if not found.result then
+			local late = late_results[late_key(id.value:higher(), found.number)]
+			if late then
+				found.result, found.latency = late.result, late.latency
+				found.retransmits = late.retransmits
+			end
 		end
 	end
 	if found.pid == 0 then
@@ -664,10 +677,24 @@ function Batch:result(outcome_id, error_id, row)
 	return result_text(self:low(outcome_id, row), self:low(error_id, row))
 end
 
+-- Somebody sees the tree, or asks for a field whose name begins like this. Nothing else is worth
+-- the time that thousands of rows take.
+local function is_wanted(tree, prefix)
+	if tree.visible then
+		return true
+	end
+	for name, f in pairs(fields) do
+		if name:sub(1, #prefix) == prefix and tree:referenced(f) then
+			return true
+		end
+	end
+	return false
+end
+
 -- Subtrees of a table; label(item, row) fills them. Stops when there are too many items.
 function Batch:add_table(tree, name, title, budget, label)
 	local rows = self.rows[name]
-	if rows == 0 then
+	if rows == 0 or not is_wanted(tree, name .. ".") then
 		return budget
 	end
 	local branch = tree:add(tcpconnect, string.format("%s: %d", title, rows))
@@ -742,6 +769,9 @@ function Batch:add_late(tree, budget)
 end
 
 function Batch:add_directory(tree)
+	if not is_wanted(tree, "column.") then
+		return
+	end
 	local branch = tree:add(tcpconnect, string.format("Columns: %d", #self.directory))
 	for _, column in ipairs(self.directory) do
 		local item = branch:add(tcpconnect, column.entry,
@@ -762,7 +792,7 @@ function Batch:remember_late(record)
 		if result then
 			local _, number = self:halves(0x0601, row)
 			local retransmits = self:low(0x0605, row)
-			late_results[string.format("%.0f:%.0f", session, number)] = {
+			late_results[late_key(session, number)] = {
 				result = result, latency = self:long(0x0604, row):tonumber() / 1000,
 				retransmits = retransmits > 1 and retransmits - 1 or nil,
 			}
