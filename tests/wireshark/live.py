@@ -1,4 +1,5 @@
 """Real connects, recorded and shown: as a file, through a pipe, and by Wireshark's own capture."""
+import os
 import signal
 import subprocess
 
@@ -156,8 +157,25 @@ def capture():
         viewer.wait(PATIENCE)
     finally:
         viewer.poll() is None and viewer.kill()
+    expect(children, "no recorder was started")
     expect("Error" not in said.read_text(), said.read_text())
     wait_for(lambda: not any(name_of(child) == "tcpconnect-rec" for child in children), "the end of the recorder")
+
+
+@test("extcap: the recorder ends when nobody reads any more, though nothing happens")
+def gone():
+    need_a_backend()
+    fifo = fresh("fifo")
+    os.mkfifo(fifo)
+    recorder = subprocess.Popen([BUILD / "tcpconnect-rec", "--capture", "--extcap-interface", "tcpconnect", "--fifo",
+                                 fifo, "--pid", "1"], stderr=subprocess.PIPE, text=True)
+    try:
+        with open(fifo, "rb") as reader:
+            reader.read(4)
+        _, said = recorder.communicate(timeout=PATIENCE)
+    finally:
+        recorder.poll() is None and recorder.kill()
+    expect(recorder.returncode == 0 and not said, f"{recorder.returncode}: {said}")
 
 
 def name_of(pid):
