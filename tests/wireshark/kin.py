@@ -98,13 +98,3 @@ def relative_times():
     for trace in WITH_PACKETS[:3]:
         first = rows(trace, "frame.time_relative", "tcp.seq", plugin=False)[0]
         expect(first["tcp.seq"] and float(first["frame.time_relative"][0]) == 0, f"{trace.name}: {first}")
-
-
-@test("suricata accepts a trace")
-def suricata():
-    need("suricata")
-    logs = fresh("dir")
-    logs.mkdir()
-    result = run("suricata", "-r", PLAIN, "-l", logs, "-k", "all", "-S", "/dev/null")
-    expect(result.returncode == 0 and "10 packets" in result.stdout + (logs / "suricata.log").read_text(),
-           result.stdout + result.stderr)
