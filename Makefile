@@ -5,6 +5,7 @@
 # make demo     records connects of this machine and shows them
 # make check    builds and runs all tests; make check-SUITE one suite of tests/
 # make install  under DESTDIR and PREFIX
+# make install-wireshark  what makes Wireshark understand traces, for this user
 # make format   runs clang-format
 #
 # V=1 shows the commands, SANITIZE=1 builds with the sanitizers, PEN=N sets the
@@ -80,7 +81,7 @@ demo: deps
 	$Q$(MAKE) --no-print-directory all
 	$Qtests/demo
 
-SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden read fuzz live vm,tests/$s/run)))
+SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden read wireshark fuzz live vm,tests/$s/run)))
 
 check: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
@@ -130,6 +131,18 @@ install: all
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin build/tcpconnect-read
 	$(foreach m,$(MANUALS),install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$(subst .,,$(suffix $m)) $m;)
 
+# The plug-in, a profile with columns and colors, and the recorder as something to capture with,
+# where Wireshark 4.0 to 4.6 look for what belongs to a user.
+WIRESHARK := $(HOME)/.config/wireshark
+WIRESHARK_LIB := $(HOME)/.local/lib/wireshark
+
+install-wireshark:
+	install -D -m 644 -t $(WIRESHARK_LIB)/plugins formats/wireshark/tcpconnect.lua
+	install -D -m 644 -t "$(WIRESHARK)/profiles/TCP connects" formats/wireshark/profile/*
+	for d in $(WIRESHARK) $(WIRESHARK_LIB); do mkdir -p $$d/extcap && \
+		ln -sf "$$(command -v tcpconnect-rec || echo $(PREFIX)/sbin/tcpconnect-rec)" \
+			$$d/extcap/tcpconnect-rec; done
+
 format:
 	clang-format -i $(wildcard bpf/*.[ch] capture/*.[ch] formats/*.[ch] replay/*.[ch] tests/*/*.[ch])
 
@@ -137,5 +150,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check $(SUITES:%=check-%) test-programs install format clean
+.PHONY: all deps demo check $(SUITES:%=check-%) test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)

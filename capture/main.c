@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tcpconnect-rec: records the outgoing TCP connection attempts of this host. */
+#include "extcap.h"
 #include "recorder.h"
 
 #include <inttypes.h>
@@ -14,7 +15,7 @@ static int complain(const struct error *error, int status)
 	return status;
 }
 
-static int record(const struct rec_options *options)
+static int record(const struct rec_options *options, enum extcap extcap)
 {
 	struct recorder *recorder;
 	struct counters c;
@@ -24,7 +25,7 @@ static int record(const struct rec_options *options)
 	recorder = recorder_new(options, &error);
 	if (!recorder)
 		return complain(&error, EXIT_CANNOT);
-	if (recorder_run(recorder, &error))
+	if (recorder_run(recorder, &error) && (extcap != EXTCAP_RECORD || !extcap_stopped()))
 		status = complain(&error, EXIT_CANNOT);
 	c = recorder_counters(recorder);
 	if (!options->quiet)
@@ -43,7 +44,12 @@ int main(int argc, char **argv)
 	struct rec_options options = {0};
 	struct error error;
 	int status = EXIT_DONE;
+	enum extcap extcap = extcap_arguments(&argc, argv, &error);
 
+	if (extcap == EXTCAP_DONE)
+		return EXIT_DONE;
+	if (extcap == EXTCAP_FAILED)
+		return complain(&error, EXIT_USAGE);
 	if (rec_options_parse(&options, argc, argv, &error))
 		status = complain(&error, EXIT_USAGE);
 	else if (options.help)
@@ -53,7 +59,7 @@ int main(int argc, char **argv)
 	else if (options.list_backends)
 		status = recorder_list_backends(stdout) ? EXIT_DONE : EXIT_CANNOT;
 	else
-		status = record(&options);
+		status = record(&options, extcap);
 	rec_options_release(&options);
 	return status;
 }

@@ -249,12 +249,17 @@ static int open_epoll(struct recorder *r, struct error *error)
 {
 	struct epoll_event ring = {.events = EPOLLIN | EPOLLET};
 	struct epoll_event signals = {.events = EPOLLIN, .data.fd = r->signals};
+	struct epoll_event output = {.events = EPOLLERR, .data.fd = STDOUT_FILENO};
 
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	ring.data.fd = capture_fd(r->capture);
 	if (r->epoll < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, ring.data.fd, &ring) ||
 		epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &signals))
 		return error_set(error, "cannot wait for events: %s", strerror(errno));
+	/* Who watches through a pipe may go away while nothing happens. A file cannot be waited
+	 * for. */
+	if (r->options->live)
+		epoll_ctl(r->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &output);
 	return 0;
 }
 
@@ -316,6 +321,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 			goto failed;
 		}
 	}
+	r->host.info.packets = !options->no_packets;
+	r->host.info.live = options->live;
 	if (r->output && output_start(r->output, &r->host, error))
 		goto failed;
 	return r;
@@ -430,6 +437,8 @@ static void sleep_until(struct recorder *r, uint64_t deadline)
 	for (int i = 0; i < n; i++)
 		if (events[i].data.fd == r->signals)
 			handle_signals(r);
+		else if (events[i].data.fd == STDOUT_FILENO)
+			r->stop = true;
 }
 
 /* After the last sample: what is buffered, the end of the file, the final counters. */

@@ -89,14 +89,14 @@ size_t escape_json(struct bytes text, char *out)
 	return (size_t)(out - start);
 }
 
-size_t escape_column(struct bytes text, char *out)
+static size_t escape(struct bytes text, bool word, char *out)
 {
 	char *start = out;
 
 	for (size_t i = 0; i < text.length;) {
 		uint8_t c = text.data[i];
 		size_t n = c < 0x80 ? 0 : printable_sequence(text.data + i, text.length - i);
-		bool edge = c == ' ' && (i == 0 || i == text.length - 1);
+		bool hidden = c == ' ' && (word || i == 0 || i == text.length - 1);
 
 		if (n) {
 			memcpy(out, text.data + i, n);
@@ -104,7 +104,7 @@ size_t escape_column(struct bytes text, char *out)
 			i += n;
 			continue;
 		}
-		if (c >= ' ' && c < 0x7f && c != '\\' && !edge) {
+		if (c >= ' ' && c < 0x7f && c != '\\' && !hidden) {
 			*out++ = (char)c;
 		} else if (c == '\\') {
 			*out++ = '\\';
@@ -118,4 +118,14 @@ size_t escape_column(struct bytes text, char *out)
 		i++;
 	}
 	return (size_t)(out - start);
+}
+
+size_t escape_column(struct bytes text, char *out)
+{
+	return escape(text, false, out);
+}
+
+size_t escape_word(struct bytes text, char *out)
+{
+	return escape(text, true, out);
 }

@@ -25,5 +25,7 @@ size_t escape_column(struct bytes text, char *out);
  * most ESCAPED_JSON_MAX(text.length) bytes, no NUL. Returns the number of bytes.
  */
 size_t escape_json(struct bytes text, char *out);
+/* The same for a word in a line that is split at spaces: every space becomes \x20. */
+size_t escape_word(struct bytes text, char *out);
 
 #endif

@@ -10,6 +10,8 @@
 #define BLOCK_SECTION 0x0A0D0D0Au    /* 4.1; a palindrome: the same in both byte orders */
 #define BLOCK_INTERFACE 1u           /* 4.2 */
 #define BLOCK_STATISTICS 5u          /* 4.6 */
+#define BLOCK_PACKET 6u              /* 4.3, Enhanced Packet Block */
+#define BLOCK_PROCESS 0x80000001u    /* Darwin Process Information Block, of Apple's libpcap */
 #define BYTE_ORDER_MAGIC 0x1A2B3C4Du /* 4.1 */
 #define LINKTYPE_RAW 101u            /* IPv4 or IPv6, told by the version nibble */
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_writer.h"
+#include "escape.h"
+#include "packets.h"
 #include "pcapng.h"
 
 #include <errno.h>
@@ -27,6 +29,20 @@ enum {
 #define RECORD_MOST (RECORD_PAYLOAD_MAX - 4)
 #define BLOCK_CAPACITY (BLOCK_LENGTH_MIN + 4 + RECORD_PAYLOAD_MAX + 4)
 
+/*
+ * Wireshark 4.0 and 4.4 learn live how many packets came, and then read as many
+ * records: each Custom Block leaves one packet unread until more come. So when
+ * somebody watches, batches are gathered, and only packets are written at once.
+ */
+#define HELD_EVENTS 1000u
+struct held {
+	bool any;
+	struct batch_builder *builder;
+	struct batch_header header; /* of the last one, sequence of the first event held */
+	struct batch batch;
+	uint8_t record[RECORD_PAYLOAD_MAX];
+};
+
 struct trace_writer {
 	int fd;
 	const char *name;
@@ -34,6 +50,11 @@ struct trace_writer {
 	uint32_t file;
 	uint8_t session[16];
 	struct clock_anchor start;
+	struct packets *packets; /* NULL: none are written */
+	struct held *held;       /* NULL: each batch is written at once */
+	/* Its trace record, until it is written: behind the first packets. */
+	uint8_t *trace;
+	size_t trace_length;
 	/* For the summary. */
 	struct batch_header last;
 	uint64_t events;
@@ -102,11 +123,31 @@ static int write_section(struct trace_writer *w, const struct trace_info *info, 
 	return write_block(w, &block, error);
 }
 
+#define HOST_MAX 255u
+#define DESCRIPTION_MAX (ESCAPED_MAX(HOST_MAX) + 100)
+
+/* Wireshark shows it for each packet: the host, and that no packet was ever sent. */
+static struct bytes description(const struct trace_info *info, char out[static DESCRIPTION_MAX])
+{
+	static const char before[] = "TCP connection attempts of ";
+	static const char behind[] = ", recorded in the kernel; packets are synthetic";
+	struct bytes host = info->host;
+	size_t length = sizeof before - 1;
+
+	if (host.length > HOST_MAX)
+		host.length = HOST_MAX;
+	memcpy(out, before, length);
+	length += escape_column(host, out + length);
+	memcpy(out + length, behind, sizeof behind);
+	return bytes_of(out);
+}
+
 static int write_interface(
 	struct trace_writer *w, const struct trace_info *info, struct error *error)
 {
 	struct block_writer block = {.data = w->block, .capacity = sizeof w->block};
 	uint8_t filter[512] = {0}; /* the first byte, 0: a string (4.2) */
+	char text[DESCRIPTION_MAX];
 	size_t length = info->filters.length;
 
 	if (length > sizeof filter - 1)
@@ -119,8 +160,9 @@ static int write_interface(
 	block_u32(&block, 0); /* no limit to the length of a packet */
 	block_option(&block, IF_NAME, bytes_of("tcpconnect"));
 	block_option(&block, IF_DESCRIPTION,
-		bytes_of("outgoing TCP connection attempts of this host, recorded in the kernel; "
-			 "packets, if any, are synthetic"));
+		info->packets ? description(info, text)
+			      : bytes_of("outgoing TCP connection attempts of this host, recorded "
+					 "in the kernel; packets, if any, are synthetic"));
 	block_option(&block, IF_TSRESOL, (struct bytes){(const uint8_t *)"\x09", 1}); /* ns */
 	if (length)
 		block_option(&block, IF_FILTER, (struct bytes){filter, length + 1});
@@ -173,7 +215,41 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 		length += n;
 	}
 	put_le(w->record + RECORD_AT_LENGTH, length, 4);
-	return write_record(w, BLOCK_CUSTOM, w->record, length, error);
+	if (!w->packets)
+		return write_record(w, BLOCK_CUSTOM, w->record, length, error);
+	w->trace = malloc(length);
+	if (!w->trace)
+		return error_set(error, "%s: out of memory", w->name);
+	memcpy(w->trace, w->record, length);
+	w->trace_length = length;
+	return 0;
+}
+
+/*
+ * Wireshark 4.0 takes the time of the first record for the beginning of the
+ * file, and a Custom Block has none: so the first packets stand before it.
+ */
+static int write_kept_trace(struct trace_writer *w, struct error *error)
+{
+	if (w->trace && write_record(w, BLOCK_CUSTOM, w->trace, w->trace_length, error))
+		return -1;
+	free(w->trace);
+	w->trace = NULL;
+	return 0;
+}
+
+/* Returns -1: out of memory. */
+static int open_packets(struct trace_writer *w, const struct trace_info *info)
+{
+	if (!info->packets)
+		return 0;
+	w->packets = packets_new();
+	if (!w->packets || !info->live)
+		return w->packets ? 0 : -1;
+	w->held = calloc(1, sizeof *w->held);
+	if (w->held)
+		w->held->builder = batch_builder_new();
+	return w->held && w->held->builder ? 0 : -1;
 }
 
 struct trace_writer *trace_writer_new(
@@ -191,6 +267,11 @@ struct trace_writer *trace_writer_new(
 	w->start = info->anchor;
 	w->last.anchor = info->anchor;
 	memcpy(w->session, info->session, sizeof w->session);
+	if (open_packets(w, info)) {
+		error_set(error, "%s: out of memory", name);
+		trace_writer_free(w);
+		return NULL;
+	}
 	if (write_section(w, info, error) || write_interface(w, info, error) ||
 		write_trace(w, info, error)) {
 		trace_writer_free(w);
@@ -203,6 +284,13 @@ void trace_writer_free(struct trace_writer *w)
 {
 	if (!w)
 		return;
+	packets_free(w->packets);
+	if (w->held) {
+		batch_builder_free(w->held->builder);
+		batch_release(&w->held->batch);
+	}
+	free(w->held);
+	free(w->trace);
 	free(w->batches);
 	free(w);
 }
@@ -232,15 +320,20 @@ static int64_t wall_ns(const struct clock_anchor *anchor, uint64_t time_ns)
 	return anchor->wall_ns + (int64_t)(time_ns - anchor->boot_ns);
 }
 
-int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
-	struct batch_header *header, struct error *error)
+static int write_packets(void *context, const uint8_t *blocks, size_t length, struct error *error)
 {
-	uint32_t events = batch_builder_count(builder);
-	uint64_t offset = w->size;
-	size_t length;
+	return write_all(context, blocks, length, error);
+}
 
-	header->file = w->file;
-	length = batch_builder_encode(builder, header, w->record);
+/* Writes the record that stands in w->record. */
+static int write_batch(struct trace_writer *w, const struct batch_header *header, uint32_t events,
+	size_t length, struct error *error)
+{
+	uint64_t offset;
+
+	if (write_kept_trace(w, error))
+		return -1;
+	offset = w->size;
 	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
 		remember_batch(w, offset, error))
 		return -1;
@@ -256,6 +349,64 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 		w->events += events;
 	}
 	return 0;
+}
+
+static int write_held(struct trace_writer *w, struct error *error)
+{
+	struct held *held = w->held;
+	uint32_t events = batch_builder_count(held->builder);
+	struct batch_header header = held->header;
+	size_t length;
+
+	held->header.sequence += events;
+	header.counters.recorded = held->header.sequence;
+	length = batch_builder_encode(held->builder, &header, w->record);
+	return write_batch(w, &header, events, length, error);
+}
+
+/* Adds the batch in w->record to what is held. */
+static int hold_batch(struct trace_writer *w, const struct batch_header *header, size_t length,
+	struct error *error)
+{
+	struct held *held = w->held;
+	uint64_t sequence = held->any ? held->header.sequence : header->sequence;
+	struct late_result late;
+	struct event event;
+
+	memcpy(held->record, w->record, length); /* which is written to when the builder is full */
+	if (batch_parse(&held->batch, (struct bytes){held->record, length}, error))
+		return -1;
+	held->header = *header;
+	held->header.sequence = sequence;
+	held->any = true;
+	for (uint32_t row = 0; row < held->batch.events; row++) {
+		batch_event(&held->batch, row, &event);
+		if (batch_builder_add(held->builder, &event) &&
+			(write_held(w, error) || batch_builder_add(held->builder, &event)))
+			return -1;
+	}
+	for (uint32_t row = 0; row < held->batch.late; row++) {
+		batch_late_result(&held->batch, row, &late);
+		if (batch_builder_add_late(held->builder, &late) &&
+			(write_held(w, error) || batch_builder_add_late(held->builder, &late)))
+			return -1;
+	}
+	return batch_builder_count(held->builder) < HELD_EVENTS ? 0 : write_held(w, error);
+}
+
+int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
+	struct batch_header *header, struct error *error)
+{
+	uint32_t events = batch_builder_count(builder);
+	size_t length;
+
+	header->file = w->file;
+	length = batch_builder_encode(builder, header, w->record);
+	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
+				  write_packets, w, error))
+		return -1;
+	return w->held ? hold_batch(w, header, length, error)
+		       : write_batch(w, header, events, length, error);
 }
 
 /* A pcapng timestamp: the high 32 bits stand first (4.3), whatever the byte order. */
@@ -313,5 +464,9 @@ static int write_summary(struct trace_writer *w, struct error *error)
 
 int trace_writer_finish(struct trace_writer *w, struct error *error)
 {
-	return write_statistics(w, error) || write_summary(w, error) ? -1 : 0;
+	if (w->held && w->held->any && write_held(w, error))
+		return -1;
+	return write_kept_trace(w, error) || write_statistics(w, error) || write_summary(w, error)
+		       ? -1
+		       : 0;
 }

@@ -12,6 +12,8 @@ struct trace_info {
 	struct clock_anchor anchor;
 	struct bytes host, boot_id, kernel, hardware, recorder, backend;
 	struct bytes filters; /* in words, and where they ran */
+	bool packets;         /* a synthetic packet for each event, before its batch */
+	bool live; /* with packets: only they are written at once, batches when they are large */
 };
 
 struct trace_writer;
@@ -27,6 +29,7 @@ void trace_writer_free(struct trace_writer *writer);
 /*
  * Encodes what the builder holds (nothing is fine: then only the counters are
  * news) and writes it. header->file is set; header->sequence is the caller's.
+ * The host and the backend in it must live as long as the writer.
  * After an error the file is cut back to its last whole block, if it can be.
  */
 int trace_writer_batch(struct trace_writer *writer, struct batch_builder *builder,

@@ -17,7 +17,7 @@ import zlib
 from datetime import datetime, timedelta
 
 MAGIC = b"\x89TCPCON\n"
-SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
+SECTION, INTERFACE, STATISTICS, PACKET, PROCESS = 0x0A0D0D0A, 1, 5, 6, 0x80000001
 CUSTOM, CUSTOM_NOCOPY = 0x00000BAD, 0x40000BAD
 TRACE, BATCH, SUMMARY = 1, 2, 3
 HEADER = {TRACE: 112, BATCH: 192, SUMMARY: 128}
@@ -387,6 +387,63 @@ def row(event):
     ))
 
 
+ERRNO = {1: "EPERM", 13: "EACCES", 22: "EINVAL", 99: "EADDRNOTAVAIL", 101: "ENETUNREACH", 104: "ECONNRESET",
+         110: "ETIMEDOUT", 111: "ECONNREFUSED", 112: "EHOSTDOWN", 113: "EHOSTUNREACH"}
+
+
+def result(event):
+    """The word for how an attempt ended, None: not known."""
+    if event["outcome"] == 2:
+        return ERRNO.get(event["error"], f"errno{event['error']}") if event["error"] else "failed"
+    return {1: "ok", 3: "abandoned"}.get(event["outcome"])
+
+
+def unescape(word):
+    """The bytes of a word of a comment, and whether it is only their beginning."""
+    cut = re.fullmatch(r"((?:[^\\]|\\\\|\\x[0-9a-f]{2})*)\\\.\.\.", word)
+    plain = lambda found: b"\\" if found[0] == b"\\\\" else bytes([int(found[0][2:], 16)])
+    return re.sub(rb"\\\\|\\x[0-9a-f]{2}", plain, (cut[1] if cut else word).encode()), bool(cut)
+
+
+def comment(text):
+    """The comment of a packet as {key: text}, or Damage."""
+    text, given, args = text.partition(" args=")
+    found = re.fullmatch(
+        r"(?P<comm>[^ ]*)\[(?P<pid>\d+)\](?: tid=(?P<tid>\d+))? uid=(?P<uid>\d+)(?:\((?P<user>[^ ]+)\))?"
+        r"(?: result=(?P<result>\w+) latency=(?P<latency>\d+)us(?: retransmits=(?P<retransmits>\d+))?)?"
+        r"(?: exe=(?P<exe>[^ ]+))?(?: container=(?P<container>[^ ]+))?(?: unit=(?P<unit>[^ ]+))?", text)
+    if not found:
+        raise Damage(f"comment {text!r}")
+    return {**found.groupdict(), "args": args if given else None}
+
+
+def internet_checksum(data):
+    total = sum(value for (value,) in struct.iter_unpack(">H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return total ^ 0xFFFF
+
+
+def syn(packet):
+    """Source, port, destination, port, sequence number of a packet whose every other bit is as the page says."""
+    v6 = packet[0] >> 4 == 6
+    size, header = (16, 40) if v6 else (4, 20)
+    at = 8 if v6 else 12
+    source, destination = packet[at : at + size], packet[at + size : at + 2 * size]
+    sport, dport, sequence = struct.unpack_from(">HHI", packet, header)
+    tcp = struct.pack(">HHIIBBHHH", sport, dport, sequence, 0, 0x50, 2, 64240, 0, 0)
+    pseudo = source + destination + struct.pack(">II" if v6 else ">HH", *((20, 6) if v6 else (6, 20)))
+    tcp = tcp[:16] + struct.pack(">H", internet_checksum(pseudo + tcp)) + tcp[18:]
+    if v6:
+        ip = struct.pack(">IHBB", 6 << 28, 20, 6, 64) + source + destination
+    else:
+        ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 40, 0, 0x4000, 64, 6, 0, source, destination)
+        ip = ip[:10] + struct.pack(">H", internet_checksum(ip)) + ip[12:]
+    if packet != ip + tcp:
+        raise Damage(f"packet {packet.hex()} should be {(ip + tcp).hex()}")
+    return source, sport, destination, dport, sequence
+
+
 def options(data, order, complain):
     """The options of a block as {code: [value]}, checked as the draft wants them."""
     found, offset = {}, 0
@@ -446,7 +503,13 @@ class Check:
         self.order(items)
         self.walls, self.events, self.batches, self.last = [], 0, [], None
         self.closed = False
+        self.packets, self.processes = [], []
+        self.has_packets = any(block.type == PACKET for block in found)
         for block, record in items:
+            if block.type == PACKET:
+                self.packets.append(block)
+            elif block.type == PROCESS:
+                self.processes.append((unpack("<I", block.body, 0, "process"), self.options(block, 4).get(2, [b""])))
             if record:
                 self.record(block, record)
                 {TRACE: self.trace, BATCH: self.batch, SUMMARY: self.summary}.get(
@@ -460,14 +523,15 @@ class Check:
                 self.statistics(block)
 
     def order(self, items):
-        """Section, interface, trace, batches, and statistics and summary unless it ended before."""
+        """Section, interface, trace, batches, and statistics and summary unless it ended before; packets and
+        processes before their batch, those of the first before the trace record."""
         shape = ""
         for block, record in items:
             if block.type in (CUSTOM, CUSTOM_NOCOPY):
                 shape += {TRACE: "t", BATCH: "b", SUMMARY: "S"}.get(record.kind, "?") if record else "?"
             else:
-                shape += {SECTION: "s", INTERFACE: "i", STATISTICS: "c"}.get(block.type, "?")
-        self.expect(re.fullmatch("sitb*(cS?)?", shape), f"order of the blocks is {shape}")
+                shape += {SECTION: "s", INTERFACE: "i", STATISTICS: "c", PACKET: "E", PROCESS: "D"}.get(block.type, "?")
+        self.expect(re.fullmatch("si([DE]*|t(cS?)?|[DE]*t(b[DE]*)*(b(cS?)?)?)", shape), f"order of the blocks is {shape}")
 
     def section(self, block):
         self.equal(block.order, "<", "byte order of the section", block)
@@ -491,6 +555,54 @@ class Check:
         self.equal(found.get(9), [b"\x09"], "if_tsresol", block)
         for text in found.get(11, [b""]):
             self.expect(text[:1] == b"\0" and len(text) > 1, f"if_filter is {text!r}", block)
+
+    def packet(self, block, event):
+        """The packet of an event."""
+        interface, high, low, kept, length = unpack("<5I", block.body, 0, "packet")
+        self.equal((interface, length), (0, kept), "interface and length", block)
+        self.equal(high << 32 | low, max(event["wall"], 0), "time", block)
+        source, lport, destination, dport, sequence = syn(block.body[20 : 20 + kept])
+        wanted = (event["saddr"] or bytes(len(event["daddr"])), event["lport"], event["daddr"], event["dport"])
+        self.equal((source, lport, destination, dport), wanted, "connection", block)
+        session = self.last.session
+        number = struct.unpack("<I", session[4:8])[0] + event["number"] & U32
+        self.equal(sequence, number, "sequence number", block)
+        found = self.options(block, 20 + kept)
+        process = {}
+        if event["pid"]:
+            at = unpack("<I", found.get(0x8001, [b"\xff" * 4])[0], 0, "process number")
+            name = [escape(event["comm"]).replace(" ", "\\x20").encode()] if event["comm"] else [b""]
+            self.equal(self.processes[at : at + 1], [(event["pid"], name)], "process block", block)
+            process = {0x8001: found.get(0x8001)}
+        text = found.get(1, [b""])[0]
+        self.expect(len(text) <= 1024, f"comment of {len(text)} bytes", block)
+        self.equal(found, {
+            1: [text], 2: [b"\2\0\0\0"], 5: [struct.pack("<I", event["number"] & U32) + session[:4]],
+            8: [struct.pack("<II", event["pid"], event["tid"])], **process}, "options", block)
+        self.comment(block, comment(text.decode()), event)
+
+    def comment(self, block, found, event):
+        known = event["outcome"] in (1, 2, 3)
+        retransmits = event["retransmits"] - 1 if known and event["retransmits"] > 1 else None
+        for key, value in (
+                ("pid", event["pid"]), ("tid", event["tid"] if event["tid"] != event["pid"] else None),
+                ("uid", event["uid"]), ("result", result(event)),
+                ("latency", event["latency"] if known else None), ("retransmits", retransmits)):
+            self.equal(found[key], None if value is None else str(value), f"{key} in the comment", block)
+        for key in ("comm", "user", "exe", "container", "unit"):
+            text, cut = unescape(found[key] or "")
+            self.expect(event[key].startswith(text) if cut else event[key] == text,
+                        f"{key} {text!r} in the comment is {event[key]!r}", block)
+        words = event["args"].split(b"\0")[:-1] if event["args"].endswith(b"\0") else event["args"].split(b"\0")
+        if not event["args"]:
+            self.equal(found["args"], None, "args in the comment", block)
+            return
+        given = [unescape(word) for word in (found["args"] or "").split(" ")]
+        cut = given[-1][1]
+        self.expect(cut or len(given) == len(words), "arguments are missing", block)
+        self.expect(cut or not event["process flags"] & 1, "arguments are not marked as cut", block)
+        for (text, part), word in zip(given, words):
+            self.expect(word.startswith(text) if part else word == text, f"argument {text!r} is {word!r}", block)
 
     def statistics(self, block):
         self.equal(unpack("<I", block.body, 0, "statistics"), 0, "interface of the statistics", block)
@@ -562,6 +674,14 @@ class Check:
         except Damage as damage:
             self.expect(False, str(damage), block)
             return
+        if self.has_packets:
+            self.equal(len(self.packets), rows, "number of packets before the batch", block)
+            for packet, event in zip(self.packets, events):
+                try:
+                    self.packet(packet, event)
+                except (Damage, UnicodeError) as damage:
+                    self.expect(False, str(damage), packet)
+            self.packets = []
         boots = [event["boot"] for event in events] or [0]
         self.equal((record.first, record.last), (min(boots), max(boots)), "earliest and latest time", block)
         self.unknown += sum((event["saddr"] is None) + (event["outcome"] == 0) for event in events)

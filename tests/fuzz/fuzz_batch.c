@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A record: what is accepted can be read, and nothing outside of the record is. */
+/* A record: what is accepted can be read and made packets of, and nothing outside of it is read. */
 #include <assert.h>
 
 #include "../../formats/batch.h"
+#include "../../formats/packet.h"
 
 /* A few bytes may stand for millions of equal rows: fewer tell as much, and the ends of them. */
 #define TABLE_MAX 65536
@@ -30,6 +31,25 @@ static void assert_inside(struct bytes part, struct bytes whole)
 				       part.data + part.length <= whole.data + whole.length));
 }
 
+/* Fits, and its comment is one line of visible characters. */
+static void make_packet(const struct batch *batch, const struct event *event)
+{
+	struct packet_origin origin = {
+		batch->header.session, batch_wall_ns(batch, event->time_ns), UINT32_MAX};
+	uint8_t block[PACKET_BLOCK_MAX];
+	struct block_writer w = {.data = block, .capacity = sizeof block};
+	char comment[PACKET_COMMENT_MAX];
+	size_t length = packet_comment(event, comment);
+
+	assert(length && length <= sizeof comment);
+	for (size_t i = 0; i < length; i++)
+		assert((uint8_t)comment[i] >= ' ' && comment[i] != 0x7f);
+	packet_block(&w, event, &origin);
+	assert(w.length && !w.overflow);
+	packet_process_block(&w, event->process);
+	assert(!w.overflow);
+}
+
 static void read_row(const struct batch *batch, uint32_t row, struct bytes record)
 {
 	struct event event;
@@ -43,7 +63,7 @@ static void read_row(const struct batch *batch, uint32_t row, struct bytes recor
 					record);
 	assert(event.daddr.family == 4 || event.daddr.family == 6);
 	assert(!event.saddr.family || event.saddr.family == 4 || event.saddr.family == 6);
-	batch_wall_ns(batch, event.time_ns);
+	make_packet(batch, &event);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

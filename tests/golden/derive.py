@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import decode
-from decode import BATCH, CUSTOM, CUSTOM_NOCOPY, INTERFACE, MAGIC, SECTION, STATISTICS, TRACE
+from decode import BATCH, CUSTOM, CUSTOM_NOCOPY, INTERFACE, MAGIC, PACKET, SECTION, STATISTICS, TRACE
 
 HERE = Path(sys.argv[1])
 COLUMN_PROCESS, COLUMN_SADDR, COLUMN_DADDR, COLUMN_DPORT = 0x0102, 0x0104, 0x0105, 0x0107
@@ -192,6 +192,19 @@ def later_minor():
     return blocks[:3] + [[CUSTOM, bytes(unknown)]] + blocks[3:]
 
 
+def packets_that_lie():
+    """The writer's packets, changed: a wrong checksum, a forged comment, one that is missing."""
+    plain = load("packets.pcapng")
+    first = next(i for i, block in enumerate(plain) if block[0] == PACKET)
+    for name, change in (
+            ("checksum", lambda body: body[:20 + 36] + b"\0\0" + body[20 + 38:]),
+            ("comment", lambda body: body.replace(b"uid=1000", b"uid=1001"))):
+        blocks = load("packets.pcapng")
+        blocks[first][1] = change(blocks[first][1])
+        save(f"packets-{name}.pcapng", join(blocks))
+    save("packets-missing.pcapng", join(plain[:first] + plain[first + 1:]))
+
+
 def torn():
     growing = (HERE / "growing.pcapng").read_bytes()
     last = growing.rindex(MAGIC) - 12
@@ -296,6 +309,7 @@ def tools():
 
 
 readable()
+packets_that_lie()
 torn()
 lies()
 others()

@@ -61,7 +61,7 @@ struct plan {
 	const struct row *rows;
 	const struct batch_plan *batches;
 	size_t batch_count;
-	bool finish;
+	bool finish, packets;
 };
 
 static const struct row plain_rows[] = {
@@ -258,6 +258,12 @@ static const struct late_result late_results[] = {
 };
 static const struct batch_plan late_first[] = {{2, 0, 0, 0, 0}};
 static const struct batch_plan late_second[] = {{1, 0, 0, 0, 0, late_results, 2}};
+/* Those of the events above that a recorder could have written. */
+static const struct batch_plan packets_batches[] = {
+	{6, 3, 0, 0, 0},
+	{3, 0, 0, 0, 0, details_late, 1},
+	{0, 0, 0, 0, 0, details_late + 1, 1},
+};
 
 static const struct batch_plan losses_batches[] = {
 	{3, 0, 1, 0, 0},
@@ -287,6 +293,15 @@ static const struct plan plans[] = {
 		BATCHES(losses_batches), true},
 	{"details", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa4, 1, 0, ANCHOR, details_rows,
 		BATCHES(details_batches), true},
+	/* With synthetic packets. */
+	{"packets", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa5, 1, 0, ANCHOR, details_rows,
+		BATCHES(packets_batches), true, true},
+	{"packets-plain", TEXT("beta"), TEXT("fentry"), TEXT("none"), 0xa6, 1, 0, ANCHOR,
+		plain_rows, BATCHES(plain_batches), true, true},
+	{"packets-hostile", TEXT("evil\nhost\x1b[2J"), TEXT("cgroup"), TEXT("none"), 0xc2, 1, 0,
+		ANCHOR, hostile_rows, BATCHES(hostile_batches), true, true},
+	{"packets-extreme", TEXT("end-of-time"), TEXT("fentry"), TEXT("none"), 0xd2, 1, 0,
+		{UINT64_C(1) << 63, 0}, extreme_rows, BATCHES(extreme_batches), true, true},
 	{"no-events", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf1, 1, 0, ANCHOR, NULL,
 		BATCHES(no_events), true},
 	{"no-batches", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf2, 1, 0, ANCHOR, NULL, NULL,
@@ -392,6 +407,7 @@ static int write_trace(const struct plan *plan, const char *directory, struct er
 		.recorder = TEXT("tcpconnect-rec 0.1"),
 		.backend = plan->backend,
 		.filters = plan->filters,
+		.packets = plan->packets,
 	};
 	struct batch_builder *builder = batch_builder_new();
 	struct trace_writer *writer = NULL;

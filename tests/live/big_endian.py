@@ -9,12 +9,13 @@ of the Custom Blocks stay as they are: tcpconnect-trace(5) has them little-endia
 import struct
 import sys
 
-SECTION, INTERFACE, STATISTICS = 0x0A0D0D0A, 1, 5
+SECTION, INTERFACE, STATISTICS, PACKET, PROCESS = 0x0A0D0D0A, 1, 5, 6, 0x80000001
 CUSTOM = (0xBAD, 0x40000BAD)
 # The fixed fields of a block, and the options whose values are integers, as struct formats.
-FIXED = {SECTION: "IHHq", INTERFACE: "HHI", STATISTICS: "III"}
+FIXED = {SECTION: "IHHq", INTERFACE: "HHI", STATISTICS: "III", PACKET: "IIIII", PROCESS: "I"}
 INTEGERS = {SECTION: {}, INTERFACE: {},
-            STATISTICS: {2: "II", 3: "II", 4: "Q", 5: "Q", 6: "Q", 7: "Q", 8: "Q"}}
+            STATISTICS: {2: "II", 3: "II", 4: "Q", 5: "Q", 6: "Q", 7: "Q", 8: "Q"},
+            PACKET: {2: "I", 5: "Q", 8: "II", 0x8001: "I"}, PROCESS: {}}
 
 
 def swap(layout, data, offset=0):
@@ -36,7 +37,8 @@ def swap_block(kind, body):
     if kind in CUSTOM:
         return swap("I", body) + body[4:]
     fixed = struct.calcsize("<" + FIXED[kind])
-    return swap(FIXED[kind], body) + swap_options(body[fixed:], INTEGERS[kind])
+    options = fixed + (struct.unpack_from("<I", body, 12)[0] if kind == PACKET else 0)
+    return swap(FIXED[kind], body) + body[fixed:options] + swap_options(body[options:], INTEGERS[kind])
 
 
 def convert(data):

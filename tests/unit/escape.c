@@ -55,6 +55,15 @@ static void spaces_at_the_edges_show(void **state)
 	CHECK("a b", "a b");
 }
 
+static void words_have_no_spaces(void **state)
+{
+	char out[ESCAPED_MAX(6)];
+
+	(void)state;
+	assert_int_equal(escape_word(bytes_of("a b\\ c"), out), 13);
+	assert_memory_equal(out, "a\\x20b\\\\\\x20c", 13);
+}
+
 static void printable_utf8_stays(void **state)
 {
 	(void)state;
@@ -208,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_byte_alone),
 		cmocka_unit_test(spaces_at_the_edges_show),
+		cmocka_unit_test(words_have_no_spaces),
 		cmocka_unit_test(printable_utf8_stays),
 		cmocka_unit_test(broken_utf8_is_escaped),
 		cmocka_unit_test(unsafe_characters_are_escaped),
