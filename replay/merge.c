@@ -336,11 +336,12 @@ int merge_next(struct merge *m, struct columns_row *row)
 	if (!m->heap_count)
 		return 0;
 	m->current = s = m->heap[0];
-	source_event(s, &m->event);
+	source_event(s, &m->scan, &m->event);
 	row->event = &m->event;
 	row->wall_ns = s->wall_ns;
 	row->host = s->batch.header.host;
 	row->backend = s->batch.header.backend;
+	row->batch = s->generation;
 	return 1;
 }
 

@@ -88,8 +88,10 @@ static int take_rows(struct source *s, struct scan *scan)
 	return n > 0;
 }
 
+/* A batch was decoded: what was known of its processes is not true any more. */
 static int clear_verdicts(struct source *s, struct scan *scan)
 {
+	s->generation = ++scan->generation;
 	if (s->batch.processes > s->verdict_capacity) {
 		free(s->verdicts);
 		s->verdicts = malloc(s->batch.processes);
@@ -298,7 +300,8 @@ static bool row_matches(struct source *s, struct scan *scan)
 	s->wall_ns = batch_wall_ns(b, b->header.first_ns + column_get(&b->time, row));
 	if (!filter_wants_time(f, s->wall_ns))
 		return false;
-	find_result(s, scan, &s->result);
+	if (scan->results || filter_needs_result(f))
+		find_result(s, scan, &s->result);
 	return wants_result(s, scan) && wants_expression(s, scan);
 }
 
@@ -355,8 +358,9 @@ void source_resume(struct source *s, struct scan *scan)
 	end(s);
 }
 
-void source_event(const struct source *s, struct event *event)
+void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
 	batch_event(&s->batch, s->row, event);
-	event->result = s->result;
+	if (scan->results)
+		event->result = s->result;
 }

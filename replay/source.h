@@ -19,6 +19,7 @@ struct scan {
 	bool follow;  /* the end of a file is none */
 	bool incomplete;
 	struct progress *progress; /* may be NULL */
+	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
 };
@@ -48,6 +49,7 @@ struct source {
 	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
 	uint32_t verdict_capacity;
 	struct queue *queue;  /* of a stream whose late results are waited for */
+	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
 	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
 };
 
@@ -61,7 +63,7 @@ void source_rest(struct source *source);
 void source_resume(struct source *source, struct scan *scan);
 
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
-void source_event(const struct source *source, struct event *event);
+void source_event(const struct source *source, const struct scan *scan, struct event *event);
 
 void source_release(struct source *source);
 
