@@ -13,7 +13,7 @@
 
 #define LAYOUT_MAX 32
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
-#define CACHE_SIZE 64 /* processes that are remembered */
+#define CACHE_SIZE 64         /* processes that are remembered */
 #define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
 
 struct columns {
@@ -385,8 +385,7 @@ static const struct {
 	[FORMAT_CSV] = {put_csv, "\r\n"},
 };
 
-static void put_cells(
-	struct columns *c, size_t first, size_t behind, const struct columns_row *row)
+static void put_cells(struct columns *c, size_t first, size_t behind, const struct columns_row *row)
 {
 	for (size_t i = first; i < behind; i++)
 		formats[c->format].put(c, &c->cells[i], row);
@@ -397,8 +396,7 @@ static void put_run(
 	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
 {
 	const struct process *process = row->event->process;
-	struct cached *cached =
-		&c->cache[run][(uintptr_t)process / sizeof *process % CACHE_SIZE];
+	struct cached *cached = &c->cache[run][(uintptr_t)process / sizeof *process % CACHE_SIZE];
 	size_t start = c->line.length;
 
 	if (cached->batch == row->batch && cached->process == process) {

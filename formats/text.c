@@ -79,8 +79,8 @@ static void remember_second(struct text *t, int64_t second, bool utc)
 	else
 		localtime_r(&when, &tm);
 	/* 64 bits of nanoseconds end in 2262. */
-	t->time.date_length = (uint8_t)strftime(
-		t->time.date, sizeof t->time.date, "%Y-%m-%dT%H:%M:%S", &tm);
+	t->time.date_length =
+		(uint8_t)strftime(t->time.date, sizeof t->time.date, "%Y-%m-%dT%H:%M:%S", &tm);
 	east = labs(tm.tm_gmtoff);
 	if (tm.tm_gmtoff)
 		snprintf(t->time.zone, sizeof t->time.zone, "%c%02u:%02u",

@@ -22,6 +22,7 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
+	bool followed; /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
@@ -125,6 +126,9 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 	m->files[m->file_count++] = file;
 	if (m->scan.follow && file->session_count > 1)
 		file->session_count = 0; /* more may come */
+	for (size_t i = 0; m->scan.follow && i < m->count; i++)
+		if (source_append(m->sources[i], file))
+			return 0;
 	if (!file->session_count)
 		status = add_source(m, file, NULL);
 	for (size_t i = 0; i < file->session_count && !status; i++)
@@ -167,7 +171,20 @@ void merge_need_results(struct merge *m)
 
 void merge_follow(struct merge *m)
 {
-	m->scan.follow = true;
+	m->scan.follow = m->followed = true;
+}
+
+void merge_end_following(struct merge *m)
+{
+	m->scan.follow = false;
+}
+
+bool merge_waits(const struct merge *m)
+{
+	for (size_t i = 0; i < m->started; i++)
+		if (m->sources[i]->state == SOURCE_IDLE && source_waits(m->sources[i]))
+			return true;
+	return false;
 }
 
 static bool is_before(const struct source *a, const struct source *b)
@@ -302,9 +319,7 @@ bool merge_has_several_hosts(struct merge *m)
 /* What was idle may have more. */
 static void wake(struct merge *m)
 {
-	if (!m->scan.follow)
-		return;
-	for (size_t i = 0; i < m->started; i++) {
+	for (size_t i = 0; m->followed && i < m->started; i++) {
 		struct source *s = m->sources[i];
 
 		if (s->state != SOURCE_IDLE)

@@ -49,12 +49,18 @@ struct source {
 	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
 	uint32_t verdict_capacity;
 	struct queue *queue;  /* of a stream whose late results are waited for */
-	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
+	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
 	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
 };
 
 /* Goes to the next row that matches. */
 void source_advance(struct source *source, struct scan *scan);
+
+/* Follow: the file is read behind those that the source has. False: it is of another session. */
+bool source_append(struct source *source, struct trace_file *file);
+
+/* True when rows of it wait for the results of their events. */
+bool source_waits(const struct source *source);
 
 /* Gives memory and file back. Only at a row, and not of a stream. */
 void source_rest(struct source *source);

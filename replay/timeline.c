@@ -78,6 +78,12 @@ static int compare(const void *x, const void *y)
 	return (m > n) - (m < n);
 }
 
+/* The step before the first that 64 bits hold wraps. */
+static int64_t start_of(const struct answer *a, int64_t number)
+{
+	return (int64_t)((uint64_t)number * (uint64_t)a->step_ns);
+}
+
 /* The part that failed is drawn as x. */
 static struct bytes draw(
 	const struct answer *a, const struct step *step, uint64_t most, uint8_t *bar)
@@ -125,7 +131,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 
 		values_put_row(a->format, columns, kinds,
 			(struct value[]){
-				{.kind = VALUE_SINCE, .wall_ns = number * a->step_ns},
+				{.kind = VALUE_SINCE, .wall_ns = start_of(a, number)},
 				{.kind = VALUE_NUMBER, .number = step->attempts},
 				{.kind = VALUE_NUMBER, .number = step->failures},
 				{.kind = VALUE_WORD, .text = draw(a, step, most, bar)},
