@@ -265,8 +265,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	put_number(a, "recorded", "  recorded", sum.recorded, &text);
 	put_number(a, "filtered", "  filtered", sum.filtered, &text);
 	put_number(a, "lost", "  lost", sum.lost, &text);
-	put_number(a, "under_way", "  under way", sum.seen > decided ? sum.seen - decided : 0,
-		&text);
+	put_number(
+		a, "under_way", "  under way", sum.seen > decided ? sum.seen - decided : 0, &text);
 	put_number(a, "missing", "Missing events", missing, &text);
 	put_number(a, "partial", "Missing parts", sum.partial, &text);
 	put_number(a, "events", "Events shown", a->shown, &text);
