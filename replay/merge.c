@@ -2,9 +2,11 @@
 #include "merge.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
-#define HOST_MAX 255  /* bytes of a name; a writer cuts there too */
-#define READY_MAX 256 /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
+#define HOST_MAX 255   /* bytes of a name; a writer cuts there too */
+#define READY_MAX 500  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
+#define OTHER_FILES 32 /* that are open besides */
 
 struct merge {
 	struct scan scan;
@@ -14,9 +16,8 @@ struct merge {
 	size_t count, started; /* sources that are in the heap or ended */
 	struct source **heap;  /* by time, then by the order in which they were added */
 	size_t heap_count;
-	size_t ready; /* sources that hold a file */
-	uint64_t tick;
-	struct source *current; /* whose row was given out last: the first of the heap */
+	size_t ready, ready_max; /* sources that hold a file */
+	struct source *current;  /* whose row was given out last: the first of the heap */
 	struct event event;
 	/* As far as merge_has_several_hosts() has looked. */
 	struct bytes host; /* the first one, in host_bytes */
@@ -28,11 +29,17 @@ struct merge {
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
 {
 	struct merge *m = calloc(1, sizeof *m);
+	struct rlimit files;
 
 	if (m) {
 		m->scan.filter = filter;
 		m->scan.report = report;
 		m->scan.context = context;
+		m->ready_max = READY_MAX;
+		if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < READY_MAX + OTHER_FILES)
+			m->ready_max = files.rlim_cur > 2 * OTHER_FILES
+					       ? (size_t)files.rlim_cur - OTHER_FILES
+					       : OTHER_FILES;
 	}
 	return m;
 }
@@ -235,23 +242,23 @@ static void pop(struct merge *m)
 	sift_down(m);
 }
 
-/* Makes room for one more that holds a file: the one that was not used for longest rests. */
+/* Makes room for one more that holds a file: the one whose next row is the latest rests. */
 static void make_room(struct merge *m)
 {
-	struct source *oldest = NULL;
+	struct source *latest = NULL;
 
-	if (m->ready < READY_MAX || m->scan.follow)
+	if (m->ready < m->ready_max || m->scan.follow)
 		return;
 	for (size_t i = 0; i < m->heap_count; i++) {
 		struct source *s = m->heap[i];
 
 		if (s->state == SOURCE_READY && !s->file->is_stream &&
-			(!oldest || s->used < oldest->used))
-			oldest = s;
+			(!latest || s->wall_ns > latest->wall_ns))
+			latest = s;
 	}
-	if (!oldest)
+	if (!latest)
 		return;
-	source_rest(oldest);
+	source_rest(latest);
 	m->ready--;
 }
 
@@ -268,7 +275,6 @@ static void advance(struct merge *m)
 		m->ready--;
 	if (s->state == SOURCE_READY || s->state == SOURCE_IDLE)
 		m->ready++;
-	s->used = ++m->tick;
 	if (s->state == SOURCE_READY)
 		sift_down(m);
 	else
@@ -281,7 +287,6 @@ static void resume(struct merge *m)
 
 	make_room(m);
 	source_resume(s, &m->scan);
-	s->used = ++m->tick;
 	if (s->state == SOURCE_READY)
 		m->ready++;
 	else

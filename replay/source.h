@@ -48,9 +48,9 @@ struct source {
 	struct result result;    /* of the row */
 	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
 	uint32_t verdict_capacity;
-	struct queue *queue;  /* of a stream whose late results are waited for */
-	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
-	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
+	struct queue *queue; /* of a stream whose late results are waited for */
+	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
+	uint64_t order;      /* for the merge: in which it came */
 };
 
 /* Goes to the next row that matches. */
