@@ -11,6 +11,8 @@ struct columns_row {
 	const struct event *event;
 	int64_t wall_ns; /* since 1970 */
 	struct bytes host, backend;
+	/* Not 0: rows with the same number and the same address of their process have the same. */
+	uint64_t batch;
 };
 
 struct column_kind {
@@ -18,6 +20,7 @@ struct column_kind {
 	int width;
 	enum value_kind value; /* when it is known */
 	bool about_result;     /* it depends on how the attempt ended */
+	bool about_process;    /* it is the same for all events of a process */
 	bool extra;            /* only shown on request, also in JSON and CSV */
 	struct value (*get)(const struct columns_row *row);
 };

@@ -13,6 +13,7 @@
 
 #define LAYOUT_MAX 32
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
+#define CACHE_SIZE 64         /* processes that are remembered */
 #define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
 
 struct columns {
@@ -22,6 +23,7 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
+		size_t run;            /* of it and the next ones: cells about the process; or 0 */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	enum value_format format;
@@ -31,6 +33,13 @@ struct columns {
 	bool started;
 	int64_t first_ns; /* of the first row */
 	struct text line;
+	/* What cells in a row that are all about the process looked like. */
+	struct cached {
+		const struct process *process;
+		uint64_t batch; /* 0: nothing */
+		struct text text;
+	} (*cache)[CACHE_SIZE]; /* for each run of such cells */
+	size_t runs;
 };
 
 /* printf formats of the peers, taken apart (facts about them: the manual's SEE ALSO). */
@@ -170,6 +179,22 @@ static void choose_all(struct columns *c)
 			add(c, column_kinds[i].name, strlen(column_kinds[i].name));
 }
 
+/* Without memory for it, or with widths that change, each cell is made anew. */
+static void find_runs(struct columns *c)
+{
+	if (c->adapt)
+		return;
+	for (size_t i = 0, end; i < c->count; i = end + 1) {
+		for (end = i; end < c->count && c->cells[end].kind->about_process; end++)
+			continue;
+		c->cells[i].run = end - i;
+		c->runs += end > i;
+	}
+	c->cache = c->runs ? calloc(c->runs, sizeof *c->cache) : NULL;
+	if (!c->cache)
+		c->runs = 0;
+}
+
 struct columns *columns_new(const struct columns_choice *choice, struct error *error)
 {
 	struct columns *c = calloc(1, sizeof *c);
@@ -199,6 +224,7 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	}
 	if (!choice->style)
 		c->cells[c->count - 1].width = 0; /* no blanks at the end of a line */
+	find_runs(c);
 	return c;
 }
 
@@ -224,6 +250,10 @@ void columns_free(struct columns *c)
 	if (!c)
 		return;
 	text_release(&c->line);
+	for (size_t i = 0; i < c->runs; i++)
+		for (size_t k = 0; k < CACHE_SIZE; k++)
+			text_release(&c->cache[i][k].text);
+	free(c->cache);
 	free(c);
 }
 
@@ -309,69 +339,105 @@ static void put_cell(struct columns *c, struct cell_layout *cell, const struct c
 	struct address zero = {.family = row->event->daddr.family};
 	size_t start;
 
-	text_string(&c->line, cell->separator);
+	if (*cell->separator)
+		text_char(&c->line, *cell->separator); /* never more than one */
 	if (value.kind == VALUE_UNKNOWN && c->zeros) {
 		if (cell->kind->value == VALUE_ADDRESS)
 			value = (struct value){.kind = VALUE_ADDRESS, .of = &zero};
 		else if (cell->kind->value == VALUE_NUMBER)
 			value.kind = VALUE_NUMBER;
 	}
-	text_string(&c->line, colour ? colour : "");
+	if (colour)
+		text_string(&c->line, colour);
 	start = c->line.length;
 	value_put_column(&value, c->first_ns, &c->line);
 	if (cell->precision)
 		cut(&c->line, start, (size_t)cell->precision);
 	pad(c, cell, start);
-	text_string(&c->line, colour ? "\x1b[0m" : "");
+	if (colour)
+		text_string(&c->line, "\x1b[0m");
+}
+
+static void put_json(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+{
+	struct value value = cell->kind->get(row);
+
+	text_char(&c->line, cell == c->cells ? '{' : ',');
+	value_put_json(&value, cell->kind->value, cell->kind->name, &c->line);
+}
+
+static void put_csv(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+{
+	struct value value = cell->kind->get(row);
+
+	if (cell != c->cells)
+		text_char(&c->line, ',');
+	value_put_csv(&value, cell->kind->value, &c->line);
+}
+
+/* How each format shows a cell, and ends a line. */
+static const struct {
+	void (*put)(struct columns *c, struct cell_layout *cell, const struct columns_row *row);
+	const char *end;
+} formats[] = {
+	[FORMAT_COLUMNS] = {put_cell, "\n"},
+	[FORMAT_JSON] = {put_json, "}\n"},
+	[FORMAT_CSV] = {put_csv, "\r\n"},
+};
+
+static void put_cells(struct columns *c, size_t first, size_t behind, const struct columns_row *row)
+{
+	for (size_t i = first; i < behind; i++)
+		formats[c->format].put(c, &c->cells[i], row);
+}
+
+/* The same, but from memory when the process was seen in this batch. */
+static void put_run(
+	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
+{
+	const struct process *process = row->event->process;
+	struct cached *cached = &c->cache[run][(uintptr_t)process / sizeof *process % CACHE_SIZE];
+	size_t start = c->line.length;
+
+	if (cached->batch == row->batch && cached->process == process) {
+		text_put(&c->line,
+			(struct bytes){(uint8_t *)cached->text.data, cached->text.length});
+		return;
+	}
+	put_cells(c, first, behind, row);
+	if (c->line.failed)
+		return;
+	cached->text.length = 0;
+	text_put(&cached->text,
+		(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
+	cached->process = process;
+	cached->batch = cached->text.failed ? 0 : row->batch;
 }
 
 static void put_row(struct columns *c, const struct columns_row *row)
 {
-	for (size_t i = 0; i < c->count; i++)
-		put_cell(c, &c->cells[i], row);
+	for (size_t i = 0, run = 0; i < c->count;) {
+		size_t length = c->cells[i].run;
+
+		if (length && c->runs && row->batch)
+			put_run(c, run, i, i + length, row);
+		else
+			put_cells(c, i, i + (length ? length : 1), row);
+		run += length != 0;
+		i += length ? length : 1;
+	}
 	text_string(&c->line, c->row_end);
-	text_char(&c->line, '\n');
+	text_string(&c->line, formats[c->format].end);
 	if (c->detail)
 		detail_put(row, &c->line);
 }
 
-static void put_json(struct columns *c, const struct columns_row *row)
-{
-	for (size_t i = 0; i < c->count; i++) {
-		const struct column_kind *kind = c->cells[i].kind;
-		struct value value = kind->get(row);
-
-		text_char(&c->line, i ? ',' : '{');
-		value_put_json(&value, kind->value, kind->name, &c->line);
-	}
-	text_string(&c->line, "}\n");
-}
-
-static void put_csv(struct columns *c, const struct columns_row *row)
-{
-	for (size_t i = 0; i < c->count; i++) {
-		const struct column_kind *kind = c->cells[i].kind;
-		struct value value = kind->get(row);
-
-		if (i)
-			text_char(&c->line, ',');
-		value_put_csv(&value, kind->value, &c->line);
-	}
-	text_string(&c->line, "\r\n");
-}
-
 int columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 {
-	static void (*const put[])(struct columns *, const struct columns_row *) = {
-		[FORMAT_COLUMNS] = put_row,
-		[FORMAT_JSON] = put_json,
-		[FORMAT_CSV] = put_csv,
-	};
-
 	if (!c->started) {
 		c->started = true;
 		c->first_ns = row->wall_ns;
 	}
-	put[c->format](c, row);
+	put_row(c, row);
 	return text_write(&c->line, out);
 }

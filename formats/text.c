@@ -10,45 +10,23 @@ void text_release(struct text *t)
 	memset(t, 0, sizeof *t);
 }
 
-char *text_reserve(struct text *t, size_t length)
+char *text_grow(struct text *t, size_t length)
 {
-	if (t->capacity - t->length < length) {
-		size_t capacity = t->capacity * 2 + length + 256;
-		char *grown = t->failed ? NULL : realloc(t->data, capacity);
+	size_t capacity = t->capacity * 2 + length + 256;
+	char *grown = t->failed ? NULL : realloc(t->data, capacity);
 
-		if (!grown) {
-			t->failed = true;
-			return NULL;
-		}
-		t->data = grown;
-		t->capacity = capacity;
+	if (!grown) {
+		t->failed = true;
+		return NULL;
 	}
+	t->data = grown;
+	t->capacity = capacity;
 	return t->data + t->length;
-}
-
-void text_put(struct text *t, struct bytes bytes)
-{
-	char *out = text_reserve(t, bytes.length);
-
-	if (!out || !bytes.length)
-		return;
-	memcpy(out, bytes.data, bytes.length);
-	t->length += bytes.length;
 }
 
 void text_string(struct text *t, const char *string)
 {
 	text_put(t, bytes_of(string));
-}
-
-void text_char(struct text *t, char c)
-{
-	char *out = text_reserve(t, 1);
-
-	if (out) {
-		*out = c;
-		t->length++;
-	}
 }
 
 void text_spaces(struct text *t, size_t count)
@@ -90,49 +68,50 @@ void text_thousandths(struct text *t, uint64_t number)
 	put_digits(t, number % 1000, 3);
 }
 
-void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
+static void remember_second(struct text *t, int64_t second, bool utc)
 {
-	int64_t seconds = wall_ns / 1000000000, ns = wall_ns % 1000000000;
+	time_t when = second;
 	struct tm tm;
-	time_t when;
 	long east;
 
-	if (ns < 0) {
-		ns += 1000000000;
-		seconds--;
-	}
-	when = seconds;
 	if (utc)
 		gmtime_r(&when, &tm);
 	else
 		localtime_r(&when, &tm);
-	put_digits(t, (uint64_t)tm.tm_year + 1900, 4);
-	text_char(t, '-');
-	put_digits(t, (uint64_t)tm.tm_mon + 1, 2);
-	text_char(t, '-');
-	put_digits(t, (uint64_t)tm.tm_mday, 2);
-	text_char(t, 'T');
-	put_digits(t, (uint64_t)tm.tm_hour, 2);
-	text_char(t, ':');
-	put_digits(t, (uint64_t)tm.tm_min, 2);
-	text_char(t, ':');
-	put_digits(t, (uint64_t)tm.tm_sec, 2);
+	/* 64 bits of nanoseconds end in 2262. */
+	t->time.date_length =
+		(uint8_t)strftime(t->time.date, sizeof t->time.date, "%Y-%m-%dT%H:%M:%S", &tm);
+	east = labs(tm.tm_gmtoff);
+	if (tm.tm_gmtoff)
+		snprintf(t->time.zone, sizeof t->time.zone, "%c%02u:%02u",
+			tm.tm_gmtoff < 0 ? '-' : '+', (unsigned int)east / 3600 % 24,
+			(unsigned int)east / 60 % 60);
+	else
+		strcpy(t->time.zone, "Z");
+	t->time.zone_length = (uint8_t)strlen(t->time.zone);
+	t->time.second = second;
+	t->time.utc = utc;
+	t->time.valid = true;
+}
+
+void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
+{
+	int64_t second = wall_ns / 1000000000, ns = wall_ns % 1000000000;
+
+	if (ns < 0) {
+		ns += 1000000000;
+		second--;
+	}
+	if (!t->time.valid || t->time.second != second || t->time.utc != utc)
+		remember_second(t, second, utc);
+	text_put(t, (struct bytes){(const uint8_t *)t->time.date, t->time.date_length});
 	for (unsigned int i = digits; i < 9; i++)
 		ns /= 10;
 	if (digits) {
 		text_char(t, '.');
 		put_digits(t, (uint64_t)ns, digits);
 	}
-	east = tm.tm_gmtoff;
-	if (!east) {
-		text_char(t, 'Z');
-		return;
-	}
-	text_char(t, east < 0 ? '-' : '+');
-	east = labs(east);
-	put_digits(t, (uint64_t)east / 3600 % 24, 2);
-	text_char(t, ':');
-	put_digits(t, (uint64_t)east / 60 % 60, 2);
+	text_put(t, (struct bytes){(const uint8_t *)t->time.zone, t->time.zone_length});
 }
 
 int text_write(struct text *t, FILE *out)

@@ -12,16 +12,49 @@ struct text {
 	char *data; /* owned, not terminated */
 	size_t length, capacity;
 	bool failed; /* out of memory: what was put since then is lost */
+	/* The second that text_time() put last: most events have that of the one before. */
+	struct {
+		int64_t second;
+		bool valid, utc;
+		char date[32], zone[8];
+		uint8_t date_length, zone_length;
+	} time;
 };
 
 void text_release(struct text *text);
 
-/* Room for so many more bytes at data + length, which the caller adds to length. NULL: failed. */
-char *text_reserve(struct text *text, size_t length);
+/* The slow half of text_reserve(). */
+char *text_grow(struct text *text, size_t length);
 
-void text_put(struct text *text, struct bytes bytes);
+/* Room for so many more bytes at data + length, which the caller adds to length. NULL: failed. */
+static inline char *text_reserve(struct text *text, size_t length)
+{
+	if (text->capacity - text->length >= length)
+		return text->data + text->length;
+	return text_grow(text, length);
+}
+
+static inline void text_put(struct text *text, struct bytes bytes)
+{
+	char *out = text_reserve(text, bytes.length);
+
+	if (out && bytes.length) {
+		memcpy(out, bytes.data, bytes.length);
+		text->length += bytes.length;
+	}
+}
+
+static inline void text_char(struct text *text, char c)
+{
+	char *out = text_reserve(text, 1);
+
+	if (out) {
+		*out = c;
+		text->length++;
+	}
+}
+
 void text_string(struct text *text, const char *string);
-void text_char(struct text *text, char c);
 void text_spaces(struct text *text, size_t count);
 void text_unsigned(struct text *text, uint64_t number);
 

@@ -28,23 +28,67 @@ static void put_json_string(struct text *out, struct bytes text)
 	text_char(out, '"');
 }
 
+/*
+ * RFC 5952 as inet_ntop(3) does it. *rest: the byte at which an IPv4 address at
+ * its end begins, which is yet to be put; 16: there is none.
+ */
+static char *put_ipv6(char *p, const uint8_t *b, unsigned int *rest)
+{
+	static const char hex[] = "0123456789abcdef";
+	unsigned int groups[8], best = 8, best_length = 1, end = 8;
+
+	for (unsigned int i = 0; i < 8; i++)
+		groups[i] = (unsigned int)(b[2 * i] << 8 | b[2 * i + 1]);
+	for (unsigned int i = 0, length; i < 8; i += length + 1) {
+		for (length = 0; i + length < 8 && !groups[i + length]; length++)
+			continue;
+		if (length > best_length) {
+			best = i;
+			best_length = length;
+		}
+	}
+	if (!best && (best_length == 6 || (best_length == 5 && groups[5] == 0xffff)))
+		end = 6;
+	for (unsigned int i = 0; i < end; i++) {
+		if (i == best) {
+			*p++ = ':';
+			i += best_length - 1;
+			if (i >= 7)
+				*p++ = ':';
+			continue;
+		}
+		if (i)
+			*p++ = ':';
+		for (int shift = 12; shift >= 0; shift -= 4)
+			if (!shift || groups[i] >> shift)
+				*p++ = hex[groups[i] >> shift & 15];
+	}
+	if (end == 6)
+		*p++ = ':';
+	*rest = 2 * end;
+	return p;
+}
+
 static void put_address(struct text *out, const struct address *address)
 {
 	const uint8_t *b = address->bytes;
-	char *p = text_reserve(out, INET6_ADDRSTRLEN);
+	char *begin = text_reserve(out, INET6_ADDRSTRLEN), *p = begin;
+	unsigned int first = 0;
 
 	if (!p)
 		return;
-	if (address->family == 6) {
-		inet_ntop(AF_INET6, b, p, INET6_ADDRSTRLEN);
-		out->length += strlen(p);
-		return;
+	if (address->family == 6)
+		p = put_ipv6(p, b, &first);
+	for (unsigned int i = first; i < first + 4 && first < 16; i++) {
+		if (i > first)
+			*p++ = '.';
+		if (b[i] >= 100)
+			*p++ = (char)('0' + b[i] / 100);
+		if (b[i] >= 10)
+			*p++ = (char)('0' + b[i] / 10 % 10);
+		*p++ = (char)('0' + b[i] % 10);
 	}
-	for (int i = 0; i < 4; i++) {
-		if (i)
-			text_char(out, '.');
-		text_unsigned(out, b[i]);
-	}
+	out->length += (size_t)(p - begin);
 }
 
 static void put_result(struct text *out, const struct value *value)

@@ -66,11 +66,12 @@ static uint64_t count_of(const struct group *group)
 	return count;
 }
 
-static int compare(const void *a, const void *b)
+static int compare(const void *a, const void *b, void *context)
 {
 	const struct group *x = *(struct group *const *)a, *y = *(struct group *const *)b;
 	uint64_t m = count_of(x), n = count_of(y);
 
+	(void)context;
 	if (x->key.data[0] != y->key.data[0])
 		return x->key.data[0] < y->key.data[0] ? -1 : 1;
 	if (m != n)
@@ -91,7 +92,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	int status = 0;
 
 	(void)merge;
-	qsort(a->groups.groups, a->groups.count, sizeof(void *), compare);
+	groups_sort(&a->groups, compare, NULL);
 	if (a->format == FORMAT_COLUMNS)
 		text_char(&line, '\n');
 	values_put_header(a->format, columns, kinds, count, &line);

@@ -11,6 +11,7 @@
 
 /* After news: what comes within it is taken together. */
 #define GATHER_MS 50
+#define WAITING_MS 5000 /* how often it is looked whether rows waited long enough */
 
 struct watch {
 	int id;
@@ -104,8 +105,8 @@ int follow_watch(struct follow *f, const char *name, struct error *error)
 	return watch_directory(f, directory, false, error);
 }
 
-/* Whether the file holds batches of a session that is read already. */
-static bool is_of_known_session(const struct follow *f, const char *name)
+/* Whether the file holds a batch yet; not all: of a session that is read already. */
+static bool is_begun(const struct follow *f, const char *name, bool all)
 {
 	struct error ignored;
 	struct trace_reader *reader = trace_reader_open(name, &ignored);
@@ -114,7 +115,7 @@ static bool is_of_known_session(const struct follow *f, const char *name)
 	int n;
 
 	while (reader && !known && (n = trace_reader_head(reader, &head, &ignored)) > 0)
-		known = merge_knows_session(f->merge, head.header.session);
+		known = all || merge_knows_session(f->merge, head.header.session);
 	batch_release(&head);
 	trace_reader_free(reader);
 	return known;
@@ -151,8 +152,8 @@ static int take(struct follow *f, const struct watch *watch, const struct inotif
 			       : 0;
 	if (!S_ISREG(status.st_mode) || !name_is_trace(path) || merge_has_file(f->merge, &status))
 		return 0;
-	if (!watch->all && !is_of_known_session(f, path))
-		return 0;
+	if (!is_begun(f, path, watch->all))
+		return 0; /* it will be heard of again */
 	/* The merge borrows the name; the same one again is another file by now. */
 	if (!has(f, path) && names_add(&f->names, path, error))
 		return -1;
@@ -168,7 +169,7 @@ int follow_wait(struct follow *f, struct error *error)
 	struct pollfd wait = {.fd = f->fd, .events = POLLIN};
 	ssize_t n;
 
-	if (poll(&wait, 1, -1) < 0)
+	if (poll(&wait, 1, merge_waits(f->merge) ? WAITING_MS : -1) < 0)
 		return errno == EINTR ? 0 : error_set(error, "cannot wait: %s", strerror(errno));
 	if (poll(NULL, 0, GATHER_MS) < 0 && errno == EINTR)
 		return 0;

@@ -19,7 +19,10 @@ void follow_free(struct follow *follow);
 /* Watches what the name stands for: a file or a directory, and those below. Returns 0 or -1. */
 int follow_watch(struct follow *follow, const char *name, struct error *error);
 
-/* Waits for news. Returns 1; 0: a signal came; -1: see error. */
+/*
+ * Waits for news, or some seconds when rows wait for their results. Returns 1; 0: a
+ * signal came; -1: see error.
+ */
 int follow_wait(struct follow *follow, struct error *error);
 
 #endif

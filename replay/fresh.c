@@ -93,11 +93,12 @@ static const struct known *known_of(const struct group *group)
 	return (const struct known *)group->payload;
 }
 
-static int compare(const void *x, const void *y)
+static int compare(const void *x, const void *y, void *context)
 {
 	const struct group *a = *(struct group *const *)x, *b = *(struct group *const *)y;
 	int64_t m = known_of(a)->first_ns, n = known_of(b)->first_ns;
 
+	(void)context;
 	return (m > n) - (m < n);
 }
 
@@ -117,7 +118,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	int status = 0;
 
 	(void)merge;
-	qsort(a->groups.groups, a->groups.count, sizeof(void *), compare);
+	groups_sort(&a->groups, compare, NULL);
 	values_put_header(a->format, columns, kinds, 6, &line);
 	for (size_t i = 0; i < a->groups.count && !status; i++) {
 		const struct known *known = known_of(a->groups.groups[i]);

@@ -69,6 +69,13 @@ void *groups_get(struct groups *g, struct bytes key, bool *is_new)
 	return group->payload;
 }
 
+void groups_sort(struct groups *g, int (*compare)(const void *a, const void *b, void *context),
+	void *context)
+{
+	if (g->count)
+		qsort_r(g->groups, g->count, sizeof *g->groups, compare, context);
+}
+
 void groups_release(struct groups *g)
 {
 	for (size_t i = 0; i < g->count; i++)

@@ -23,6 +23,10 @@ struct groups {
 /* The payload of the key, all zero when *is_new. NULL: out of memory. */
 void *groups_get(struct groups *groups, struct bytes key, bool *is_new);
 
+/* As qsort_r(3) does it with pointers to struct group *. */
+void groups_sort(struct groups *groups, int (*compare)(const void *a, const void *b, void *context),
+	void *context);
+
 void groups_release(struct groups *groups);
 
 #endif

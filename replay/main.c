@@ -149,7 +149,8 @@ static void keep_pace(struct sink *sink, int64_t wall_ns)
 	}
 	if (wall_ns <= sink->first_wall_ns)
 		return;
-	wait_ns = (uint64_t)((double)(wall_ns - sink->first_wall_ns) * 1000 /
+	/* Unsigned: any two times have a distance. */
+	wait_ns = (uint64_t)((double)((uint64_t)wall_ns - (uint64_t)sink->first_wall_ns) * 1000 /
 			     (double)sink->options->pace_milli);
 	until = sink->began;
 	until.tv_sec += (time_t)(wait_ns / 1000000000);
@@ -203,7 +204,14 @@ static int read_all(
 	bool more = true;
 	int n;
 
-	while (!stopped && more) {
+	while (more) {
+		if (stopped && follow) {
+			/* The next signal ends it at once. */
+			signal(SIGINT, SIG_DFL);
+			signal(SIGTERM, SIG_DFL);
+			merge_end_following(merge);
+			follow = NULL;
+		}
 		if (limit && sink->rows >= limit)
 			break;
 		if (merge_next(merge, &row)) {

@@ -2,9 +2,11 @@
 #include "merge.h"
 
 #include <stdlib.h>
+#include <sys/resource.h>
 
-#define HOST_MAX 255  /* bytes of a name; a writer cuts there too */
-#define READY_MAX 256 /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
+#define HOST_MAX 255   /* bytes of a name; a writer cuts there too */
+#define READY_MAX 500  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
+#define OTHER_FILES 32 /* that are open besides */
 
 struct merge {
 	struct scan scan;
@@ -14,24 +16,30 @@ struct merge {
 	size_t count, started; /* sources that are in the heap or ended */
 	struct source **heap;  /* by time, then by the order in which they were added */
 	size_t heap_count;
-	size_t ready; /* sources that hold a file */
-	uint64_t tick;
-	struct source *current; /* whose row was given out last: the first of the heap */
+	size_t ready, ready_max; /* sources that hold a file */
+	struct source *current;  /* whose row was given out last: the first of the heap */
 	struct event event;
 	/* As far as merge_has_several_hosts() has looked. */
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
+	bool followed; /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
 {
 	struct merge *m = calloc(1, sizeof *m);
+	struct rlimit files;
 
 	if (m) {
 		m->scan.filter = filter;
 		m->scan.report = report;
 		m->scan.context = context;
+		m->ready_max = READY_MAX;
+		if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_cur < READY_MAX + OTHER_FILES)
+			m->ready_max = files.rlim_cur > 2 * OTHER_FILES
+					       ? (size_t)files.rlim_cur - OTHER_FILES
+					       : OTHER_FILES;
 	}
 	return m;
 }
@@ -125,6 +133,9 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 	m->files[m->file_count++] = file;
 	if (m->scan.follow && file->session_count > 1)
 		file->session_count = 0; /* more may come */
+	for (size_t i = 0; m->scan.follow && i < m->count; i++)
+		if (source_append(m->sources[i], file))
+			return 0;
 	if (!file->session_count)
 		status = add_source(m, file, NULL);
 	for (size_t i = 0; i < file->session_count && !status; i++)
@@ -167,7 +178,20 @@ void merge_need_results(struct merge *m)
 
 void merge_follow(struct merge *m)
 {
-	m->scan.follow = true;
+	m->scan.follow = m->followed = true;
+}
+
+void merge_end_following(struct merge *m)
+{
+	m->scan.follow = false;
+}
+
+bool merge_waits(const struct merge *m)
+{
+	for (size_t i = 0; i < m->started; i++)
+		if (m->sources[i]->state == SOURCE_IDLE && source_waits(m->sources[i]))
+			return true;
+	return false;
 }
 
 static bool is_before(const struct source *a, const struct source *b)
@@ -218,23 +242,23 @@ static void pop(struct merge *m)
 	sift_down(m);
 }
 
-/* Makes room for one more that holds a file: the one that was not used for longest rests. */
+/* Makes room for one more that holds a file: the one whose next row is the latest rests. */
 static void make_room(struct merge *m)
 {
-	struct source *oldest = NULL;
+	struct source *latest = NULL;
 
-	if (m->ready < READY_MAX || m->scan.follow)
+	if (m->ready < m->ready_max || m->scan.follow)
 		return;
 	for (size_t i = 0; i < m->heap_count; i++) {
 		struct source *s = m->heap[i];
 
 		if (s->state == SOURCE_READY && !s->file->is_stream &&
-			(!oldest || s->used < oldest->used))
-			oldest = s;
+			(!latest || s->wall_ns > latest->wall_ns))
+			latest = s;
 	}
-	if (!oldest)
+	if (!latest)
 		return;
-	source_rest(oldest);
+	source_rest(latest);
 	m->ready--;
 }
 
@@ -251,7 +275,6 @@ static void advance(struct merge *m)
 		m->ready--;
 	if (s->state == SOURCE_READY || s->state == SOURCE_IDLE)
 		m->ready++;
-	s->used = ++m->tick;
 	if (s->state == SOURCE_READY)
 		sift_down(m);
 	else
@@ -264,7 +287,6 @@ static void resume(struct merge *m)
 
 	make_room(m);
 	source_resume(s, &m->scan);
-	s->used = ++m->tick;
 	if (s->state == SOURCE_READY)
 		m->ready++;
 	else
@@ -302,9 +324,7 @@ bool merge_has_several_hosts(struct merge *m)
 /* What was idle may have more. */
 static void wake(struct merge *m)
 {
-	if (!m->scan.follow)
-		return;
-	for (size_t i = 0; i < m->started; i++) {
+	for (size_t i = 0; m->followed && i < m->started; i++) {
 		struct source *s = m->sources[i];
 
 		if (s->state != SOURCE_IDLE)
@@ -336,11 +356,12 @@ int merge_next(struct merge *m, struct columns_row *row)
 	if (!m->heap_count)
 		return 0;
 	m->current = s = m->heap[0];
-	source_event(s, &m->event);
+	source_event(s, &m->scan, &m->event);
 	row->event = &m->event;
 	row->wall_ns = s->wall_ns;
 	row->host = s->batch.header.host;
 	row->backend = s->batch.header.backend;
+	row->batch = s->generation;
 	return 1;
 }
 

@@ -36,6 +36,12 @@ void merge_need_results(struct merge *merge);
 /* To be called before the first event: files are read on as they grow. */
 void merge_follow(struct merge *merge);
 
+/* No more: what waits for its results comes without, and then the end. */
+void merge_end_following(struct merge *merge);
+
+/* True when events wait for their results: in time they will come without. */
+bool merge_waits(const struct merge *merge);
+
 /*
  * To be called before the first event: whether the events are of more than one
  * host. Files are looked through; of a pipe only the first event is known, and

@@ -82,6 +82,15 @@ static const struct option_row table[] = {
 	{0},
 };
 
+/* A pipe is followed anyway. */
+static bool has_files(const struct read_options *o)
+{
+	for (size_t i = 0; i < o->file_count; i++)
+		if (strcmp(o->files[i], "-"))
+			return true;
+	return false;
+}
+
 /* What goes together and what does not. */
 static int check(struct read_options *o, struct error *error)
 {
@@ -111,6 +120,7 @@ static int check(struct read_options *o, struct error *error)
 	if (o->write && (o->json || o->csv || o->pace_milli))
 		return error_set(
 			error, "--write makes a trace: leave out --json, --csv and --pace");
+	o->follow = o->follow && has_files(o);
 	if (o->redact && !o->write)
 		return error_set(error, "--redact goes with --write");
 	if (o->write && extract_check(o->redact, error))

@@ -2,6 +2,7 @@
 #include "queue.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define BYTES_MAX (32u << 20)
 #define WAIT_NS (5 * INT64_C(60000000000)) /* more than SYNs are tried again, usually */
@@ -9,6 +10,7 @@
 struct entry {
 	struct entry *next;
 	struct session *session;
+	int64_t pushed_s;
 	size_t length;
 	uint8_t record[];
 };
@@ -17,7 +19,6 @@ struct queue {
 	struct entry *first, **last;
 	struct entry *given_out; /* whose bytes a batch borrows */
 	size_t bytes;
-	int64_t latest_ns;    /* anchor of the batch that came last */
 	struct batch waiting; /* the first one, decoded, when it is */
 	bool is_waiting;
 	struct batch scratch;
@@ -48,6 +49,14 @@ void queue_free(struct queue *q)
 	free(q);
 }
 
+static int64_t monotonic_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
 int queue_push(struct queue *q, struct bytes record, struct session *session)
 {
 	struct entry *entry = malloc(sizeof *entry + record.length);
@@ -57,6 +66,7 @@ int queue_push(struct queue *q, struct bytes record, struct session *session)
 		return -1;
 	entry->next = NULL;
 	entry->session = session;
+	entry->pushed_s = monotonic_s();
 	entry->length = record.length;
 	memcpy(entry->record, record.data, record.length);
 	*q->last = entry;
@@ -64,7 +74,6 @@ int queue_push(struct queue *q, struct bytes record, struct session *session)
 	q->bytes += record.length;
 	if (batch_parse(&q->scratch, record, &ignored))
 		return 0; /* told when it is given out */
-	q->latest_ns = q->scratch.header.anchor.wall_ns;
 	for (uint32_t row = 0; row < q->scratch.late; row++) {
 		struct late_result late;
 
@@ -80,10 +89,16 @@ static struct bytes record_of(const struct entry *entry)
 	return (struct bytes){entry->record, entry->length};
 }
 
+bool queue_is_empty(const struct queue *q)
+{
+	return !q->first;
+}
+
 bool queue_is_due(struct queue *q, bool at_end)
 {
 	const struct entry *first = q->first;
 	struct error ignored;
+	int64_t last_ns;
 
 	if (!first)
 		return false;
@@ -92,8 +107,11 @@ bool queue_is_due(struct queue *q, bool at_end)
 	if (!q->is_waiting && batch_parse(&q->waiting, record_of(first), &ignored))
 		return true;
 	q->is_waiting = true;
-	if (q->waiting.events &&
-		q->latest_ns - batch_wall_ns(&q->waiting, q->waiting.header.last_ns) > WAIT_NS)
+	last_ns = batch_wall_ns(&q->waiting, q->waiting.header.last_ns);
+	if (q->waiting.events && last_ns < INT64_MAX - WAIT_NS &&
+		first->session->noted_ns > last_ns + WAIT_NS)
+		return true;
+	if (monotonic_s() - first->pushed_s > WAIT_NS / 1000000000)
 		return true;
 	for (uint32_t row = 0; row < q->waiting.events; row++)
 		if (column_get(&q->waiting.outcome, row) == OUTCOME_PENDING &&

@@ -19,9 +19,12 @@ int queue_push(struct queue *queue, struct bytes record, struct session *session
 
 /*
  * True when the first one need not wait any more: its results are known, or what
- * came behind it is too much or too late. at_end: nothing more will come.
+ * came behind it is too much or too late, or it has waited too long.
+ * at_end: nothing more will come.
  */
 bool queue_is_due(struct queue *queue, bool at_end);
+
+bool queue_is_empty(const struct queue *queue);
 
 /* Decodes the first one, and removes it at the next call. Returns 1; 0: it is empty. */
 int queue_pop(

@@ -27,7 +27,7 @@ static void out_of_memory(const struct source *s, struct scan *scan)
 	scan_report(scan, &error);
 }
 
-static void end(struct source *s)
+static void close_file(struct source *s)
 {
 	if (s->reader && s->primary) {
 		s->file->facts = trace_reader_facts(s->reader);
@@ -35,6 +35,11 @@ static void end(struct source *s)
 	}
 	trace_reader_free(s->reader);
 	s->reader = NULL;
+}
+
+static void end(struct source *s)
+{
+	close_file(s);
 	batch_release(&s->batch);
 	queue_free(s->queue);
 	s->queue = NULL;
@@ -88,8 +93,10 @@ static int take_rows(struct source *s, struct scan *scan)
 	return n > 0;
 }
 
+/* A batch was decoded: what was known of its processes is not true any more. */
 static int clear_verdicts(struct source *s, struct scan *scan)
 {
+	s->generation = ++scan->generation;
 	if (s->batch.processes > s->verdict_capacity) {
 		free(s->verdicts);
 		s->verdicts = malloc(s->batch.processes);
@@ -125,6 +132,36 @@ static void pass_over(struct source *s)
 		continue;
 }
 
+static int open_file(struct source *s, struct scan *scan)
+{
+	struct error error;
+
+	s->reader = s->file->reader;
+	s->file->reader = NULL;
+	if (!s->reader)
+		s->reader = trace_reader_open(s->file->name, &error);
+	if (!s->reader) {
+		if (s->primary)
+			scan_report(scan, &error);
+		return -1;
+	}
+	if (scan->follow && !s->file->is_stream)
+		trace_reader_set_growing(s->reader, true);
+	return 0;
+}
+
+/* The recorder has gone on to another file: no more will come in this one. Returns 1 or 0. */
+static int next_file(struct source *s, struct scan *scan)
+{
+	while (s->file->next) {
+		close_file(s);
+		s->file = s->file->next;
+		if (!open_file(s, scan))
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * The next batch of ours as its head. Returns 1; 0: the end, or the end for now;
  * what has nothing new or wanted is taken note of and passed over.
@@ -134,8 +171,14 @@ static int next_head(struct source *s, struct scan *scan)
 	struct error error;
 	int n;
 
-	while ((n = trace_reader_head(s->reader, &s->batch, &error)) != 0) {
+	for (;;) {
 		const struct batch_header *h = &s->batch.header;
+
+		n = s->reader ? trace_reader_head(s->reader, &s->batch, &error) : 0;
+		if (n == 0 && !next_file(s, scan))
+			return 0;
+		if (n == 0)
+			continue;
 
 		if (n < 0) {
 			if (s->primary)
@@ -161,7 +204,6 @@ static int next_head(struct source *s, struct scan *scan)
 			continue;
 		return 1;
 	}
-	return 0;
 }
 
 /* Returns 1; 0: the end, or the end for now. */
@@ -178,7 +220,7 @@ static int next_batch(struct source *s, struct scan *scan)
 	return 0;
 }
 
-/* The same through the queue. */
+/* The same through the queue. While files are followed, what is undecided waits on. */
 static int next_queued(struct source *s, struct scan *scan)
 {
 	struct error error;
@@ -191,9 +233,10 @@ static int next_queued(struct source *s, struct scan *scan)
 				return 1;
 			continue;
 		}
-		if (at_end || !next_head(s, scan)) {
-			/* What is undecided waits on while the file grows. */
-			if (at_end || (scan->follow && !trace_reader_facts(s->reader).closed))
+		if (at_end)
+			return 0;
+		if (!next_head(s, scan)) {
+			if (scan->follow && !s->file->is_stream)
 				return 0;
 			at_end = true;
 		} else if (trace_reader_load(s->reader, &s->batch, &error) < 0) {
@@ -206,19 +249,8 @@ static int next_queued(struct source *s, struct scan *scan)
 
 static int start(struct source *s, struct scan *scan)
 {
-	struct error error;
-
-	s->reader = s->file->reader;
-	s->file->reader = NULL;
-	if (!s->reader)
-		s->reader = trace_reader_open(s->file->name, &error);
-	if (!s->reader) {
-		if (s->primary)
-			scan_report(scan, &error);
+	if (open_file(s, scan))
 		return -1;
-	}
-	if (scan->follow && !s->file->is_stream)
-		trace_reader_set_growing(s->reader, true);
 	if (scan->results && (s->file->is_stream || scan->follow)) {
 		s->queue = queue_new();
 		if (!s->queue) {
@@ -298,8 +330,28 @@ static bool row_matches(struct source *s, struct scan *scan)
 	s->wall_ns = batch_wall_ns(b, b->header.first_ns + column_get(&b->time, row));
 	if (!filter_wants_time(f, s->wall_ns))
 		return false;
-	find_result(s, scan, &s->result);
+	if (scan->results || filter_needs_result(f))
+		find_result(s, scan, &s->result);
 	return wants_result(s, scan) && wants_expression(s, scan);
+}
+
+bool source_append(struct source *s, struct trace_file *file)
+{
+	const uint8_t *id = s->only ? s->only->id : s->session ? s->session->id : NULL;
+	struct trace_file *last = s->file;
+
+	if (s->state == SOURCE_ENDED || !id || file->session_count != 1 ||
+		memcmp(id, file->sessions[0].id, 16))
+		return false;
+	while (last->next)
+		last = last->next;
+	last->next = file;
+	return true;
+}
+
+bool source_waits(const struct source *s)
+{
+	return s->queue && !queue_is_empty(s->queue);
 }
 
 void source_advance(struct source *s, struct scan *scan)
@@ -322,7 +374,8 @@ void source_advance(struct source *s, struct scan *scan)
 			break;
 	}
 	s->row = s->end = s->batch.events = 0;
-	if (scan->follow && !s->file->is_stream && !trace_reader_facts(s->reader).closed)
+	if (scan->follow && !s->file->is_stream &&
+		(!s->reader || !trace_reader_facts(s->reader).closed || source_waits(s)))
 		s->state = SOURCE_IDLE;
 	else
 		end(s);
@@ -355,8 +408,9 @@ void source_resume(struct source *s, struct scan *scan)
 	end(s);
 }
 
-void source_event(const struct source *s, struct event *event)
+void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
 	batch_event(&s->batch, s->row, event);
-	event->result = s->result;
+	if (scan->results)
+		event->result = s->result;
 }

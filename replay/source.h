@@ -19,6 +19,7 @@ struct scan {
 	bool follow;  /* the end of a file is none */
 	bool incomplete;
 	struct progress *progress; /* may be NULL */
+	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
 };
@@ -47,12 +48,19 @@ struct source {
 	struct result result;    /* of the row */
 	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
 	uint32_t verdict_capacity;
-	struct queue *queue;  /* of a stream whose late results are waited for */
-	uint64_t used, order; /* for the merge: when it was read last; in which order it came */
+	struct queue *queue; /* of a stream whose late results are waited for */
+	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
+	uint64_t order;      /* for the merge: in which it came */
 };
 
 /* Goes to the next row that matches. */
 void source_advance(struct source *source, struct scan *scan);
+
+/* Follow: the file is read behind those that the source has. False: it is of another session. */
+bool source_append(struct source *source, struct trace_file *file);
+
+/* True when rows of it wait for the results of their events. */
+bool source_waits(const struct source *source);
 
 /* Gives memory and file back. Only at a row, and not of a stream. */
 void source_rest(struct source *source);
@@ -61,7 +69,7 @@ void source_rest(struct source *source);
 void source_resume(struct source *source, struct scan *scan);
 
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
-void source_event(const struct source *source, struct event *event);
+void source_event(const struct source *source, const struct scan *scan, struct event *event);
 
 void source_release(struct source *source);
 

@@ -235,7 +235,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 {
 	const struct sessions *all = merge_sessions(merge);
 	struct counters sum = {0};
-	uint64_t missing = 0;
+	uint64_t missing = 0, decided;
 	struct text text = {0};
 	size_t hosts = 0;
 	int status;
@@ -251,6 +251,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 		missing += session_missing(all->sessions[i]);
 		hosts += !is_repeated(all, i);
 	}
+	decided = sum.recorded + sum.filtered + sum.lost;
 	if (a->format == FORMAT_CSV)
 		text_string(&text, "what,value\r\n");
 	put_number(a, "files", "Files", merge_count(merge), &text);
@@ -264,8 +265,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	put_number(a, "recorded", "  recorded", sum.recorded, &text);
 	put_number(a, "filtered", "  filtered", sum.filtered, &text);
 	put_number(a, "lost", "  lost", sum.lost, &text);
-	put_number(a, "under_way", "  under way", sum.seen - sum.recorded - sum.filtered - sum.lost,
-		&text);
+	put_number(
+		a, "under_way", "  under way", sum.seen > decided ? sum.seen - decided : 0, &text);
 	put_number(a, "missing", "Missing events", missing, &text);
 	put_number(a, "partial", "Missing parts", sum.partial, &text);
 	put_number(a, "events", "Events shown", a->shown, &text);

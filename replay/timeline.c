@@ -69,13 +69,20 @@ static const struct step *step_of(const struct answer *a, size_t i)
 	return (const struct step *)a->groups.groups[i]->payload;
 }
 
-static int compare(const void *x, const void *y)
+static int compare(const void *x, const void *y, void *context)
 {
 	const struct group *a = *(struct group *const *)x, *b = *(struct group *const *)y;
 	int64_t m = ((const struct step *)a->payload)->number;
 	int64_t n = ((const struct step *)b->payload)->number;
 
+	(void)context;
 	return (m > n) - (m < n);
+}
+
+/* The step before the first that 64 bits hold wraps. */
+static int64_t start_of(const struct answer *a, int64_t number)
+{
+	return (int64_t)((uint64_t)number * (uint64_t)a->step_ns);
 }
 
 /* The part that failed is drawn as x. */
@@ -111,7 +118,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 
 	(void)merge;
 	a->bar = a->bar < sizeof bar ? a->bar : sizeof bar;
-	qsort(a->groups.groups, count, sizeof(void *), compare);
+	groups_sort(&a->groups, compare, NULL);
 	for (size_t k = 0; k < count; k++)
 		most = step_of(a, k)->attempts > most ? step_of(a, k)->attempts : most;
 	if (count && (uint64_t)(step_of(a, count - 1)->number - step_of(a, 0)->number) >= STEPS_MAX)
@@ -125,7 +132,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 
 		values_put_row(a->format, columns, kinds,
 			(struct value[]){
-				{.kind = VALUE_SINCE, .wall_ns = number * a->step_ns},
+				{.kind = VALUE_SINCE, .wall_ns = start_of(a, number)},
 				{.kind = VALUE_NUMBER, .number = step->attempts},
 				{.kind = VALUE_NUMBER, .number = step->failures},
 				{.kind = VALUE_WORD, .text = draw(a, step, most, bar)},

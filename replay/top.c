@@ -302,7 +302,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	int status = 0;
 
 	(void)merge;
-	qsort_r(a->groups.groups, a->groups.count, sizeof(void *), compare, a);
+	groups_sort(&a->groups, compare, a);
 	if (a->format != FORMAT_JSON)
 		put_header(a, &line);
 	for (size_t i = 0; i < a->groups.count && i < a->limit && !status; i++) {

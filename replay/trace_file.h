@@ -21,6 +21,7 @@ struct trace_file {
 	const char *name;
 	struct trace_reader *reader; /* of a stream: the one there is, until a source takes it */
 	bool is_stream;              /* a pipe: it can only be read once */
+	struct trace_file *next;     /* of the same session, in a source that follows */
 	dev_t device;
 	ino_t inode;
 	struct file_session *sessions;

@@ -39,12 +39,36 @@ static size_t hex(uint8_t digit)
 	return (size_t)(at - "0123456789abcdef");
 }
 
+/* What JSON (RFC 8259) allows inside of a string, and nothing that a terminal minds. */
+static void check_json(const uint8_t *data, size_t size)
+{
+	uint8_t *out = malloc(ESCAPED_JSON_MAX(size) + 1);
+	size_t length;
+
+	assert(out);
+	out[ESCAPED_JSON_MAX(size)] = 0xee;
+	length = escape_json((struct bytes){data, size}, (char *)out);
+	assert(length <= ESCAPED_JSON_MAX(size) && out[ESCAPED_JSON_MAX(size)] == 0xee);
+	for (size_t i = 0, step; i < length; i += step) {
+		step = safe_character(out + i, length - i);
+		assert(step && out[i] != '"');
+		if (out[i] != '\\')
+			continue;
+		assert(i + 1 < length && strchr("\"\\u", out[i + 1]));
+		step = out[i + 1] == 'u' ? 6 : 2;
+		for (size_t k = 2; k < step; k++)
+			hex(out[i + k]);
+	}
+	free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *out = malloc(ESCAPED_MAX(size) + 1), *back = malloc(size + 1);
 	size_t length, n = 0;
 
 	assert(out && back);
+	check_json(data, size);
 	out[ESCAPED_MAX(size)] = 0xee;
 	length = escape_column((struct bytes){data, size}, (char *)out);
 	assert(length <= ESCAPED_MAX(size) && out[ESCAPED_MAX(size)] == 0xee);

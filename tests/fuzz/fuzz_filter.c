@@ -18,6 +18,8 @@ struct options {
 
 static const struct option_row table[] = {
 	FILTER_OPTIONS(AT(filter)),
+	TRACE_FILTER_OPTIONS(AT(filter)),
+	EXPRESSION_OPTION(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "style", "STYLE", "columns of a peer", option_text,
 		AT(columns) + offsetof(struct columns_choice, style)},
@@ -59,6 +61,11 @@ static void check_accepted(const struct options *options)
 	check_list(filter, &filter->pids, 4194304);
 	check_list(filter, &filter->uids, UINT32_MAX - 1);
 	check_list(filter, &filter->ports, 65535);
+	if (filter->expression) {
+		struct event event = {.daddr = {.family = 6}};
+
+		expression_matches(filter->expression, &event);
+	}
 	assert(filter->family == 0 || filter->family == 4 || filter->family == 6);
 	filter_describe(filter, text, sizeof text);
 	assert(strlen(text) < sizeof text);

@@ -22,7 +22,9 @@ def unreadable(name, message, content=None):
 @test("what is no trace is named with the reason, exit 1")
 def not_a_trace():
     unreadable(scratch / "missing", "cannot open: No such file or directory")
-    unreadable(scratch, "is a directory, a trace file is expected")
+    directory = fresh("directory")
+    directory.mkdir()
+    unreadable(directory, "no traces (*.pcapng) in this directory")
     unreadable(fresh("empty"), "the file is empty", b"")
     unreadable(fresh("text"), "not a pcapng file", b"192.0.2.1 connected\n")
     unreadable(fresh("short"), "not a pcapng file", b"\n")
@@ -30,7 +32,7 @@ def not_a_trace():
         for order in "<>":
             unreadable(fresh("pcap"), "a pcap file, not pcapng",
                        struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, 101))
-    unreadable(fresh("gz"), "compressed with gzip: decompress it first", b"\x1f\x8b\x08" + bytes(9))
+    unreadable(fresh("gz"), "the gzip data end too early", b"\x1f\x8b\x08" + bytes(9))
 
 
 @test("an unreadable file beside a good one: the rows of the good one, exit 3")

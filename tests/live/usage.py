@@ -27,15 +27,21 @@ BOTH = [
     (["--nosuchoption"], "unknown option '--nosuchoption'; -h shows all"),
     (["-y"], "unknown option '-y'; -h shows all"),
     (["-p"], "option '-p' needs an argument"),
-    (["more"], "unexpected 'more': every argument belongs to an option"),
 ]
 COLUMNS = [
     (["-o", "nosuchcolumn"], "'nosuchcolumn' is not a column: time clock host uid euid user gid "
                              "pid tid ppid comm exe args ancestors cgroup container unit netns ip "
-                             "saddr lport daddr dport flags returned result latency backend"),
+                             "saddr lport daddr dport flags returned result latency retransmits "
+                             "backend"),
     (["--style", "perl"], "'perl' is not a style: bcc, bcc2019 or libbpf"),
 ]
+READ = [
+    (["more"], "EXPRESSION: 'more' is not a word of pcap-filter(7), nor a number or an address: "
+               "names are not looked up"),
+    (["--json", "--csv"], "--json and --csv exclude each other"),
+]
 REC = [
+    (["more"], "unexpected 'more': every argument belongs to an option"),
     (["--backend", "magic"], "--backend: 'magic' is not a backend: auto, fentry, kprobe or cgroup"),
     (["-B", "0"], "-B: '0' is not a buffer size: a number of bytes from 1 to 1073741824, "
                   "with K, M or G"),
@@ -76,7 +82,7 @@ def recorder_columns():
 
 @test("bad options of the reader: one line that quotes them, exit 2")
 def reader_options():
-    for arguments, message in BOTH + COLUMNS:
+    for arguments, message in BOTH + COLUMNS + READ:
         refuses(BUILD / "tcpconnect-read", ["-r", "/dev/null", *arguments], message, 2)
     refuses(BUILD / "tcpconnect-read", [], "no trace to read: give one with -r FILE", 2)
 
