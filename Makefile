@@ -94,6 +94,8 @@ $(SUITES:%=check-%): check-%: deps
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+# Of the recorder, what needs no BPF.
+TESTED := assemble clock container proc_events proc_read text users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
@@ -106,14 +108,14 @@ $B/tests/live/%: tests/live/%.c
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
 
-$B/tests/unit/%: $B/tests/unit/%.o $B/capture/assemble.o $B/libformats.a
+$B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz
 
-build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) capture/assemble.c
+build/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h formats/*.[ch]) $(wildcard $(TESTED:%=capture/%.[ch]))
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) capture/assemble.c -lz
+		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) $(TESTED:%=capture/%.c) -lz
 
 MANUALS := man/tcpconnect-rec.8 man/tcpconnect-read.1 man/tcpconnect-trace.5
 
