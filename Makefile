@@ -95,7 +95,8 @@ $(SUITES:%=check-%): check-%: deps
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
-TESTED := assemble clock container proc_events proc_read text users
+TESTED := assemble clock container last_given proc_events proc_read process_cache process_life \
+	process_table text users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
