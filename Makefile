@@ -38,7 +38,7 @@ all: $B/tcpconnect-rec $B/tcpconnect-read
 
 $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lcap
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lcap -pthread
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"

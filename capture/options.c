@@ -51,6 +51,7 @@ static const struct option_row table[] = {
 	{0, "print", NULL, "with -w: print the columns too", option_flag, AT(print)},
 	FILTER_OPTIONS(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),
+	{0, "no-args", NULL, "do not store command lines", option_flag, AT(no_args)},
 	{0, "unbuffered", NULL, "write each event at once", option_flag, AT(unbuffered)},
 	{0, "flush-interval", "MS", "write after so many milliseconds (1000)", set_flush,
 		AT(flush_ms)},

@@ -8,6 +8,7 @@
 #include "capture.h"
 #include "clock.h"
 #include "host.h"
+#include "processes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +44,7 @@ struct recorder {
 	struct host host;
 	struct capture *capture;
 	struct assemble *assemble;
+	struct processes *processes;
 	struct columns *columns; /* NULL: not printing */
 	int fd, signals, epoll;
 	struct trace_writer *writer; /* NULL: not writing */
@@ -89,10 +91,14 @@ static void write_batch(struct recorder *r)
 }
 
 /* assemble_event */
-static void take_event(void *context, const struct event *event)
+static void take_event(void *context, const struct event *assembled)
 {
+	const struct process_facts facts = {
+		assembled->time_ns, assembled->tid, *assembled->process};
 	struct recorder *r = context;
+	struct event copy = *assembled, *event = &copy;
 
+	event->process = processes_find(r->processes, &facts);
 	if (r->options->events && r->recorded == r->options->events) {
 		r->beyond_limit++;
 		return;
@@ -125,7 +131,13 @@ static void take_event(void *context, const struct event *event)
 static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
+	struct sample_attempt attempt;
 
+	if (length == sizeof attempt) {
+		memcpy(&attempt, sample, sizeof attempt);
+		if (attempt.kind == SAMPLE_ATTEMPT)
+			processes_see(r->processes, attempt.pid, attempt.time_ns);
+	}
 	assemble_sample(r->assemble, sample, length);
 }
 
@@ -196,6 +208,19 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 	return 0;
 }
 
+/* The samples of the cgroup backend tell little of a process: the others know it by themselves. */
+static int open_processes(struct recorder *r, const char *backend, struct error *error)
+{
+	struct error warning;
+
+	r->processes = processes_open(!strcmp(backend, "cgroup"), !r->options->no_args, &warning);
+	if (!r->processes)
+		return error_set(error, "out of memory");
+	if (*warning.text && !r->options->quiet)
+		fprintf(stderr, PROGRAM ": %s\n", warning.text);
+	return 0;
+}
+
 /* The ring edge-triggered: what is left there must not keep us from sleeping. */
 static int open_epoll(struct recorder *r, struct error *error)
 {
@@ -252,7 +277,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		goto failed;
 	}
 	r->signals = block_signals(error);
-	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
+	if (r->signals < 0 || attach(r, &backend, error) || open_processes(r, backend, error) ||
+		open_epoll(r, error) ||
 		host_describe(&r->host, backend,
 			filter_describe(&options->filter, filters, sizeof filters), error))
 		goto failed;
@@ -270,6 +296,7 @@ void recorder_free(struct recorder *r)
 		return;
 	capture_close(r->capture);
 	assemble_free(r->assemble);
+	processes_close(r->processes);
 	columns_free(r->columns);
 	trace_writer_free(r->writer);
 	batch_builder_free(r->batch);
