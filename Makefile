@@ -95,7 +95,7 @@ $(SUITES:%=check-%): check-%: deps
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
-TESTED := assemble clock container last_given proc_events proc_read process_cache process_life \
+TESTED := assemble clock container last_given proc_events proc_read process_cache process_life process_memo \
 	process_table text users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
 

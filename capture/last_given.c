@@ -7,8 +7,7 @@ static const size_t text_members[GIVEN_TEXTS] = {offsetof(struct process, exe),
 	offsetof(struct process, user), offsetof(struct process, container),
 	offsetof(struct process, unit), offsetof(struct process, comm)};
 
-/* In everything that is stored but the parent, and the name of a caller. */
-static bool is_as_last(const struct last_given *last, const struct process *p, bool caller)
+bool last_given_is(const struct last_given *last, const struct process *p, bool caller)
 {
 	for (size_t i = 0; i < PROCESS_FIELDS; i++) {
 		const struct process_field *field = &process_fields[i];
@@ -30,7 +29,8 @@ static bool is_as_last(const struct last_given *last, const struct process *p, b
 bool last_given_identify(struct last_given *last, struct process *p, bool caller, uint64_t identity)
 {
 	uint64_t parent = p->parent ? p->parent->identity : 0;
-	bool same = last->process.identity && last->parent == parent && is_as_last(last, p, caller);
+	bool same =
+		last->process.identity && last->parent == parent && last_given_is(last, p, caller);
 
 	if (!same) {
 		struct process new = *p;

@@ -14,6 +14,9 @@ struct last_given {
 	struct text *texts[GIVEN_TEXTS];
 };
 
+/* Whether it is the same in everything that is stored but the parent, and a caller's name. */
+bool last_given_is(const struct last_given *last, const struct process *p, bool caller);
+
 /*
  * Sets the identity of *p: the one of the last if all is the same (of a caller,
  * all but comm), else the new one. The texts of *p are then those of the last,

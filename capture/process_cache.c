@@ -9,7 +9,7 @@
  * known begins anew, at the horizon.
  */
 #include "process_cache.h"
-#include "process_table.h"
+#include "process_memo.h"
 #include "users.h"
 #include "container.h"
 #include "../formats/process_field.h"
@@ -19,7 +19,8 @@
 #define KEEP_EXITED_NS (5 * 1000000000ull) /* samples come up to 0.6 s late */
 #define REFRESH_NS 1000000000ull           /* what changes without notice is at most that old */
 #define TICK_NS 10000000ull                /* start times are rounded down to it */
-#define EXECUTED_MAX 1024                  /* remembered to be read */
+#define MEMOS 64
+#define EXECUTED_MAX 1024 /* remembered to be read */
 
 /* Whom a question is about. */
 struct moment {
@@ -37,10 +38,7 @@ struct process_cache {
 	struct process_table table;
 	uint32_t executed[EXECUTED_MAX];
 	size_t executed_count;
-	struct process given[1 + ANCESTORS_MAX];
-	size_t given_count;
-	struct text *held[1 + ANCESTORS_MAX][GIVEN_TEXTS]; /* the texts of given */
-	char pod[36];                                      /* behind given[0].container, perhaps */
+	struct process_memo memos[MEMOS]; /* by pid */
 	struct proc_reading reading;
 };
 
@@ -71,18 +69,14 @@ struct process_cache *process_cache_new(
 	return c;
 }
 
-static void let_go(struct process_cache *c)
-{
-	for (size_t i = 0; i < c->given_count; i++)
-		for (size_t t = 0; t < GIVEN_TEXTS; t++)
-			text_set(&c->held[i][t], NULL);
-}
-
 void process_cache_free(struct process_cache *c)
 {
 	if (!c)
 		return;
-	let_go(c);
+	for (size_t i = 0; i < MEMOS; i++) {
+		process_memo_clear(&c->memos[i]);
+		last_given_release(&c->memos[i].facts);
+	}
 	process_table_clear(&c->table);
 	users_free(c->users);
 	free(c);
@@ -107,6 +101,7 @@ static void begin_life(struct process_cache *c, const struct proc_change *change
 
 	if (old) {
 		life_unread(old, change->time_ns);
+		process_table_count(&c->table, old);
 		if (old->exit_ns == UINT64_MAX)
 			process_table_change(&c->table, old, &exit);
 	}
@@ -339,8 +334,8 @@ static void clear_process(struct process *p, uint32_t pid)
 }
 
 /* What the kernel says of the caller goes before what was found. */
-static void apply_facts(struct process_cache *c, const struct process_facts *facts,
-	const struct life *life, struct process *p)
+static void apply_facts(const struct process_cache *c, struct process_memo *m,
+	const struct process_facts *facts, const struct life *life, struct process *p)
 {
 	const struct process *f = &facts->process;
 	/* Of another thread than the leader the ids are known only if all have the same. */
@@ -373,7 +368,7 @@ static void apply_facts(struct process_cache *c, const struct process_facts *fac
 	}
 	if (f->cgroup.length && !bytes_equal(p->cgroup, f->cgroup)) {
 		p->cgroup = f->cgroup;
-		p->container = container_of(f->cgroup, c->pod);
+		p->container = container_of(f->cgroup, m->pod);
 		p->unit = unit_of(f->cgroup);
 	}
 	if (!c->with_args) {
@@ -426,11 +421,11 @@ static uint32_t parent_of(struct process_cache *c, uint32_t pid, uint32_t known,
 }
 
 /* Number i of the chain, its parent being given already. */
-static void give(struct process_cache *c, size_t i, const uint32_t *pid, size_t count,
+static void give(struct process_cache *c, struct process_memo *m, size_t i, const uint32_t *pid,
 	const struct process_facts *facts)
 {
 	struct life *life = process_table_find(&c->table, *pid, facts->time_ns);
-	struct process *p = &c->given[i];
+	struct process *p = &m->chain[i];
 	struct last_given *last = life ? &life->last[i ? 1 : 0] : NULL;
 	struct text *user = NULL;
 
@@ -438,8 +433,8 @@ static void give(struct process_cache *c, size_t i, const uint32_t *pid, size_t 
 	if (life)
 		describe(c, life, i ? (struct moment){facts->time_ns, 0} : moment_of(facts), p);
 	if (!i)
-		apply_facts(c, facts, life, p);
-	if (i + 1 < count) {
+		apply_facts(c, m, facts, life, p);
+	if (i + 1 < m->count) {
 		p->ppid = pid[1];
 		p->parent = p + 1;
 	}
@@ -447,7 +442,7 @@ static void give(struct process_cache *c, size_t i, const uint32_t *pid, size_t 
 		user = users_name(c->users, p->uid, facts->time_ns);
 	p->user = text_bytes(user);
 	if (!last) {
-		c->held[i][0] = text_share(user);
+		m->held[i][0] = text_share(user);
 		return;
 	}
 	if (last_given_identify(last, p, !i, c->identity + 1)) {
@@ -455,18 +450,25 @@ static void give(struct process_cache *c, size_t i, const uint32_t *pid, size_t 
 		process_table_count(&c->table, life);
 	}
 	for (size_t t = 0; t < GIVEN_TEXTS; t++)
-		c->held[i][t] = text_share(last->texts[t]);
+		m->held[i][t] = text_share(last->texts[t]);
 }
 
 const struct process *process_cache_find(struct process_cache *c, const struct process_facts *facts)
 {
 	const struct process *f = &facts->process;
 	struct moment at = moment_of(facts);
-	struct life *life = look(c, f->pid, at);
+	struct process_memo *m = &c->memos[f->pid % MEMOS];
+	struct life *life;
 	uint32_t pids[1 + ANCESTORS_MAX] = {f->pid};
 	size_t count = 1;
 
-	let_go(c);
+	if (c->taken_ns <= at.time_ns)
+		take_changes(c);
+	/* When nobody tells of changes, a sample must say itself that it is the same process. */
+	if ((!c->blind || at.start_ns) && process_memo_holds(m, &c->table, facts))
+		return m->chain;
+	process_memo_clear(m);
+	life = look(c, f->pid, at);
 	if (life)
 		look_again(c, life, at);
 	/* All readings are made first: they may move what was found before. */
@@ -477,8 +479,9 @@ const struct process *process_cache_find(struct process_cache *c, const struct p
 		at.start_ns = 0;
 		count++;
 	}
-	c->given_count = count;
+	m->count = count;
 	for (size_t i = count; i-- > 0;)
-		give(c, i, &pids[i], count, facts);
-	return &c->given[0];
+		give(c, m, i, &pids[i], facts);
+	process_memo_keep(m, &c->table, facts, REFRESH_NS);
+	return m->chain;
 }

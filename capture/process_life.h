@@ -52,9 +52,10 @@ struct life {
 	uint64_t alone_ns;      /* it had but one thread then: at its birth or exec; 0: unknown */
 	bool threads_have_ids;  /* a thread changed its own ids: they are not those of the others */
 	struct version *newest; /* never NULL */
-	struct last_given last[2];   /* as the caller, without comm; as an ancestor, with it */
-	size_t counted;              /* bytes, by the table that it is in */
-	struct life *same_slot;      /* list of a hash */
+	struct last_given last[2]; /* as the caller, without comm; as an ancestor, with it */
+	uint64_t stamp;            /* another one whenever something of it changed, by the table */
+	size_t counted;            /* bytes, by the table that it is in */
+	struct life *same_slot;    /* list of a hash */
 	struct life *before, *after; /* list by age */
 };
 

@@ -37,6 +37,7 @@ void process_table_touch(struct process_table *t, struct life *life)
 
 void process_table_count(struct process_table *t, struct life *life)
 {
+	life->stamp = ++t->stamp;
 	t->bytes -= life->counted;
 	life->counted = life_bytes(life);
 	t->bytes += life->counted;

@@ -18,6 +18,7 @@ struct lives {
 
 struct process_table {
 	size_t limit, count, bytes;
+	uint64_t stamp;
 	uint64_t horizon_ns; /* all changes since then are in a life, if that has not seen any */
 	struct lives living, exited;
 	struct life *slots[PROCESS_SLOTS];
@@ -39,7 +40,7 @@ void process_table_change(
 int process_table_read(
 	struct process_table *table, struct life *life, const struct proc_reading *reading);
 
-/* Counts its bytes anew. */
+/* Something of it changed: counts its bytes anew. */
 void process_table_count(struct process_table *table, struct life *life);
 
 /* And those with the same pid that are older. */
