@@ -41,7 +41,7 @@ all: $B/tcpconnect-rec $B/tcpconnect-read
 
 $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcap $(FORMAT_LIBS)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcap $(FORMAT_LIBS) -pthread
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"
@@ -97,8 +97,9 @@ $(SUITES:%=check-%): check-%: deps
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
-# Of the recorder, what is tested by itself.
-TESTED := assemble undecided kept
+# Of the recorder, what needs no BPF.
+TESTED := assemble clock container kept last_given proc_events proc_read process_cache process_life \
+	process_memo process_table shared_text undecided users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
@@ -117,7 +118,7 @@ $B/tests/read/%: $B/tests/read/%.o $B/libformats.a
 $B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(FORMAT_LIBS)
 
-build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) $(TESTED:%=capture/%.c)
+build/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h formats/*.[ch]) $(wildcard $(TESTED:%=capture/%.[ch]))
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "kept.h"
 
+#include "../formats/process_field.h"
+
 #include <assert.h>
 #include <stdlib.h>
 
-#define COMM_MAX 16
-
 struct slot {
 	struct kept_event kept;
-	struct process process;
-	uint8_t comm[COMM_MAX];
-	uint64_t age; /* counts on; 0: free */
+	struct process *process; /* owned */
+	uint64_t age;            /* counts on; 0: free */
 	uint32_t next_free;
 };
 
@@ -39,6 +38,8 @@ void kept_free(struct kept *k)
 {
 	if (!k)
 		return;
+	for (uint32_t i = 0; i < k->used; i++)
+		free(k->slots[i].process);
 	free(k->slots);
 	free(k);
 }
@@ -46,10 +47,13 @@ void kept_free(struct kept *k)
 int64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
 {
 	uint32_t at = k->free ? k->free - 1 : k->used;
-	size_t length = event->process->comm.length;
+	struct process *process;
 	struct slot *s;
 
 	if (at == k->limit)
+		return -1;
+	process = process_copy(event->process);
+	if (!process)
 		return -1;
 	s = &k->slots[at];
 	if (k->free)
@@ -57,12 +61,8 @@ int64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
 	else
 		k->used++;
 	s->kept = (struct kept_event){*event, number};
-	s->process = *event->process;
-	s->process.comm.length = length < COMM_MAX ? length : COMM_MAX;
-	if (length)
-		memcpy(s->comm, event->process->comm.data, s->process.comm.length);
-	s->process.comm.data = s->comm;
-	s->kept.event.process = &s->process;
+	s->process = process;
+	s->kept.event.process = process;
 	s->age = ++k->age;
 	return at;
 }
@@ -78,6 +78,8 @@ void kept_remove(struct kept *k, uint64_t slot)
 	struct slot *s = &k->slots[slot];
 
 	assert(slot < k->used && s->age);
+	free(s->process);
+	s->process = NULL;
 	s->age = 0;
 	s->next_free = k->free;
 	k->free = (uint32_t)slot + 1;

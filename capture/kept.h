@@ -16,7 +16,7 @@ struct kept_event {
 struct kept *kept_new(uint32_t limit);
 void kept_free(struct kept *kept);
 
-/* Copies the event. Returns its slot, or -1: no room. */
+/* Copies the event with its process. Returns its slot, or -1: no room. */
 int64_t kept_add(struct kept *kept, const struct event *event, uint64_t number);
 
 /* The event in a slot, as long as it stays there. */

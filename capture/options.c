@@ -58,6 +58,7 @@ static const struct option_row table[] = {
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "style", "STYLE", "columns as of that peer: bcc, bcc2019 or libbpf", option_text,
 		AT(columns) + offsetof(struct columns_choice, style)},
+	{0, "no-args", NULL, "do not store command lines", option_flag, AT(no_args)},
 	{0, "unbuffered", NULL, "write each event at once", option_flag, AT(unbuffered)},
 	{0, "flush-interval", "MS", "write after so many milliseconds (1000)", set_flush,
 		AT(flush_ms)},

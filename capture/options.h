@@ -11,8 +11,8 @@ struct rec_options {
 	struct filter filter;
 	struct columns_choice columns;
 	uint64_t ring_bytes, flush_ms, duration, events;
-	bool overwrite, print, no_packets, live, unbuffered, list_backends, quiet, verbose, help,
-		version;
+	bool overwrite, print, no_packets, no_args, live, unbuffered, list_backends, quiet, verbose,
+		help, version;
 };
 
 /* Returns 0, or -1: wrong usage. rec_options_release() is due in both cases. */

@@ -10,6 +10,7 @@
 #include "host.h"
 #include "kept.h"
 #include "output.h"
+#include "processes.h"
 #include "../formats/result.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ struct recorder {
 	struct host host;
 	struct capture *capture;
 	struct assemble *assemble;
+	struct processes *processes;
 	struct columns *columns; /* NULL: not printing */
 	int signals, epoll;
 	struct output_options output_options;
@@ -140,10 +142,15 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 }
 
 /* assemble_handlers.event */
-static uint64_t take_event(void *context, const struct event *event)
+static uint64_t take_event(void *context, const struct event *assembled)
 {
+	const struct process_facts facts = {
+		assembled->time_ns, assembled->tid, *assembled->process};
 	struct recorder *r = context;
+	struct event copy = *assembled, *event = &copy;
 	uint64_t number;
+
+	event->process = processes_find(r->processes, &facts);
 
 	if (r->options->events && r->taken == r->options->events) {
 		r->filtered++;
@@ -196,7 +203,13 @@ static void release_kept(void *context, struct kept_event *kept)
 static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
+	struct sample_attempt attempt;
 
+	if (length == sizeof attempt) {
+		memcpy(&attempt, sample, sizeof attempt);
+		if (attempt.kind == SAMPLE_ATTEMPT)
+			processes_see(r->processes, attempt.pid, attempt.time_ns);
+	}
 	assemble_sample(r->assemble, sample, length);
 }
 
@@ -241,6 +254,19 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 	}
 	if (!r->capture)
 		return error_set(error, "no backend can run here:%s", reasons);
+	return 0;
+}
+
+/* The samples of the cgroup backend tell little of a process: the others know it by themselves. */
+static int open_processes(struct recorder *r, const char *backend, struct error *error)
+{
+	struct error warning;
+
+	r->processes = processes_open(!strcmp(backend, "cgroup"), !r->options->no_args, &warning);
+	if (!r->processes)
+		return error_set(error, "out of memory");
+	if (*warning.text && !r->options->quiet)
+		fprintf(stderr, PROGRAM ": %s\n", warning.text);
 	return 0;
 }
 
@@ -308,7 +334,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	if (options->write && open_output(r, error))
 		goto failed;
 	r->signals = block_signals(error);
-	if (r->signals < 0 || attach(r, &backend, error) || open_epoll(r, error) ||
+	if (r->signals < 0 || attach(r, &backend, error) || open_processes(r, backend, error) ||
+		open_epoll(r, error) ||
 		host_describe(&r->host, backend,
 			filter_describe(&options->filter, filters, sizeof filters),
 			capture_failed_only(r->capture) || !options->filter.failed, error))
@@ -337,6 +364,7 @@ void recorder_free(struct recorder *r)
 		return;
 	capture_close(r->capture);
 	assemble_free(r->assemble);
+	processes_close(r->processes);
 	columns_free(r->columns);
 	kept_free(r->kept);
 	output_free(r->output);

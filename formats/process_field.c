@@ -2,6 +2,8 @@
 #include "process_field.h"
 #include "record.h"
 
+#include <stdlib.h>
+
 #define AT(member) offsetof(struct process, member)
 
 const struct process_field process_fields[PROCESS_FIELDS] = {
@@ -27,3 +29,38 @@ const struct process_field process_fields[PROCESS_FIELDS] = {
 	{PROCESS_CONTAINER, FIELD_TEXT, AT(container), "container"},
 	{PROCESS_UNIT, FIELD_TEXT, AT(unit), "unit"},
 };
+
+static struct bytes *text_of(struct process *process, const struct process_field *field)
+{
+	return (struct bytes *)((char *)process + field->at);
+}
+
+struct process *process_copy(const struct process *process)
+{
+	struct process *copies;
+	size_t count = 0, length = 0;
+	uint8_t *texts;
+
+	for (const struct process *p = process; p && count <= ANCESTORS_MAX; p = p->parent, count++)
+		for (size_t i = 0; i < PROCESS_FIELDS; i++)
+			if (process_fields[i].kind == FIELD_TEXT)
+				length += text_of((struct process *)p, &process_fields[i])->length;
+	copies = malloc(count * sizeof *copies + length);
+	if (!copies)
+		return NULL;
+	texts = (uint8_t *)(copies + count);
+	for (size_t k = 0; k < count; k++, process = process->parent) {
+		copies[k] = *process;
+		copies[k].parent = k + 1 < count ? &copies[k + 1] : NULL;
+		for (size_t i = 0; i < PROCESS_FIELDS; i++) {
+			struct bytes *text = text_of(&copies[k], &process_fields[i]);
+
+			if (process_fields[i].kind != FIELD_TEXT || !text->length)
+				continue;
+			memcpy(texts, text->data, text->length);
+			text->data = texts;
+			texts += text->length;
+		}
+	}
+	return copies;
+}

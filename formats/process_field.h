@@ -24,4 +24,10 @@ enum { PROCESS_FIELDS = 21 };
 
 extern const struct process_field process_fields[PROCESS_FIELDS];
 
+/*
+ * A copy with its texts and ancestors, up to ANCESTORS_MAX of them, in one piece
+ * of memory: for free(). NULL: out of memory.
+ */
+struct process *process_copy(const struct process *process);
+
 #endif

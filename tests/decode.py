@@ -264,7 +264,8 @@ class Record:
         id_ = lambda name: (self.value(name, row) - 1) & U32 if self.value(name, row) else None
         text = lambda name: self.string(self.value(name, row) - 1) if self.value(name, row) else b""
         return {
-            **{name: number(name) for name in ("pid", "uid", "gid", "ppid", "pid inside", "process flags")},
+            **{name: number(name) for name in ("pid", "uid", "gid", "ppid", "pid inside", "mount namespace",
+                                           "pid namespace", "process flags")},
             **{name: id_(name) for name in ("euid", "egid", "loginuid", "audit session")},
             **{name: text(name) for name in TEXTS},
             "start": self.value("start", row),

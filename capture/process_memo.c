@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "process_memo.h"
+
+bool process_memo_holds(
+	struct process_memo *m, struct process_table *table, const struct process_facts *facts)
+{
+	const struct process *f = &facts->process;
+
+	if (!m->count || m->chain[0].pid != f->pid || facts->time_ns < m->from_ns ||
+		facts->time_ns > m->until_ns || m->leader != (facts->tid == f->pid) ||
+		!last_given_is(&m->facts, f, true))
+		return false;
+	for (size_t i = 0; i < m->count; i++) {
+		const struct life *life = process_table_newest(table, m->chain[i].pid);
+
+		if (!life || life->stamp != m->stamps[i])
+			return false;
+	}
+	m->chain[0].comm = f->comm;
+	return true;
+}
+
+void process_memo_keep(struct process_memo *m, struct process_table *table,
+	const struct process_facts *facts, uint64_t fresh_ns)
+{
+	struct process copy = facts->process;
+
+	copy.parent = NULL;
+	m->from_ns = 0;
+	m->until_ns = UINT64_MAX;
+	m->leader = facts->tid == facts->process.pid;
+	last_given_identify(&m->facts, &copy, true, 1);
+	for (size_t i = 0; i < m->count; i++) {
+		const struct life *life = process_table_newest(table, m->chain[i].pid);
+		uint64_t from_ns, until_ns;
+
+		if (!life || life->exit_ns != UINT64_MAX || !life->newest->read_end_ns) {
+			m->until_ns = 0;
+			return;
+		}
+		m->stamps[i] = life->stamp;
+		from_ns = life->newest->read_end_ns;
+		from_ns = from_ns > life->newest->from_ns ? from_ns : life->newest->from_ns;
+		until_ns = life->newest->read_end_ns + fresh_ns;
+		m->from_ns = m->from_ns > from_ns ? m->from_ns : from_ns;
+		m->until_ns = m->until_ns < until_ns ? m->until_ns : until_ns;
+	}
+	/* It was worked out for that time: before from_ns it might have been less. */
+	if (facts->time_ns < m->from_ns)
+		m->until_ns = 0;
+}
+
+void process_memo_clear(struct process_memo *m)
+{
+	for (size_t i = 0; i < m->count; i++)
+		for (size_t t = 0; t < GIVEN_TEXTS; t++)
+			shared_text_set(&m->held[i][t], NULL);
+	m->count = 0;
+}

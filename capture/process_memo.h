@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An answer, and for which samples it holds as it is: most come from a process
+ * that connects again and again while nothing happens to it and its ancestors.
+ */
+#ifndef PROCESS_MEMO_H
+#define PROCESS_MEMO_H
+
+#include "process_cache.h"
+#include "process_table.h"
+
+struct process_memo {
+	size_t count; /* of the chain; 0: no answer */
+	struct process chain[1 + ANCESTORS_MAX];
+	struct shared_text *held[1 + ANCESTORS_MAX][GIVEN_TEXTS]; /* texts of the chain */
+	char pod[36];                       /* behind chain[0].container, perhaps */
+	uint64_t stamps[1 + ANCESTORS_MAX]; /* of the lives */
+	uint64_t from_ns, until_ns;
+	bool leader;
+	struct last_given facts;
+};
+
+/* Whether the answer holds for these too. Sets the name of the caller. */
+bool process_memo_holds(
+	struct process_memo *memo, struct process_table *table, const struct process_facts *facts);
+
+/* The chain was filled in: works out for what it holds. fresh_ns: how long after a reading. */
+void process_memo_keep(struct process_memo *memo, struct process_table *table,
+	const struct process_facts *facts, uint64_t fresh_ns);
+
+/* Forgets the answer. */
+void process_memo_clear(struct process_memo *memo);
+
+#endif
