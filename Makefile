@@ -38,11 +38,11 @@ all: $B/tcpconnect-rec $B/tcpconnect-read
 
 $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lcap
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz -lzstd -lcap -pthread
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz -lzstd
 
 $B/libformats.a: $(FORMATS)
 	$Qrm -f $@ && $(AR) rc $@ $^
@@ -66,7 +66,7 @@ $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
 	$Q$(CC) -c -o $@ $< -Wa,-Ibuild/bpf
 
 # Debian's names of what the build and the tests need.
-DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libcap-dev libcmocka-dev \
+DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libcap-dev libcmocka-dev \
 	libclang-rt-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
 	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils
 
@@ -104,16 +104,16 @@ $B/tests/live/%: tests/live/%.c
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(if $(SANITIZE),,-static) -pthread -o $@ $<
 
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz -lzstd
 
 $B/tests/unit/%: $B/tests/unit/%.o $B/capture/assemble.o $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz -lzstd
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) capture/assemble.c
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) capture/assemble.c -lz
+		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) capture/assemble.c -lz -lzstd
 
 MANUALS := man/tcpconnect-rec.8 man/tcpconnect-read.1 man/tcpconnect-trace.5
 

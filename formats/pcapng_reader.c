@@ -21,7 +21,7 @@ struct pcapng_reader {
 	uint8_t *buffer;
 	size_t capacity, start, end; /* unread bytes are start .. end */
 	uint64_t offset;             /* in the file, of start */
-	bool big_endian, is_pcapng, at_end, lost;
+	bool big_endian, is_pcapng, at_end, broken, lost;
 };
 
 struct pcapng_reader *pcapng_reader_new(int fd)
@@ -53,6 +53,11 @@ void pcapng_reader_free(struct pcapng_reader *r)
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
 {
 	return r->is_pcapng;
+}
+
+bool pcapng_reader_is_broken(const struct pcapng_reader *r)
+{
+	return r->broken;
 }
 
 static uint32_t get32(const struct pcapng_reader *r, const uint8_t *p)
@@ -90,7 +95,7 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			r->at_end = true;
+			r->at_end = r->broken = true;
 			return error_set(error, "cannot read: %s", strerror(errno));
 		}
 		r->at_end = n == 0;

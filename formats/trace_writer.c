@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_writer.h"
+#include "compress.h"
 #include "pcapng.h"
 
 #include <errno.h>
@@ -26,7 +27,10 @@ enum {
 #define BLOCK_CAPACITY (BLOCK_LENGTH_MIN + 4 + RECORD_PAYLOAD_MAX + 4)
 
 struct trace_writer {
+	trace_sink *sink;
+	void *context;
 	int fd;
+	struct compressor *compressor; /* NULL: bodies stay plain */
 	const char *name;
 	uint64_t size;
 	uint32_t file;
@@ -42,8 +46,10 @@ struct trace_writer {
 	uint8_t block[BLOCK_CAPACITY];
 };
 
-static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, struct error *error)
+/* trace_sink */
+static int write_fd(void *context, const uint8_t *p, size_t length, struct error *error)
 {
+	struct trace_writer *w = context;
 	size_t done = 0;
 
 	while (done < length) {
@@ -61,7 +67,6 @@ static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, st
 		}
 		done += (size_t)n;
 	}
-	w->size += length;
 	return 0;
 }
 
@@ -70,7 +75,10 @@ static int write_block(struct trace_writer *w, struct block_writer *block, struc
 	if (block_end(block))
 		return error_set(
 			error, "%s: a block is larger than %u bytes", w->name, BLOCK_CAPACITY);
-	return write_all(w, block->data, block->length, error);
+	if (w->sink(w->context, block->data, block->length, error))
+		return -1;
+	w->size += block->length;
+	return 0;
 }
 
 static int write_record(struct trace_writer *w, uint32_t type, const uint8_t *record, size_t length,
@@ -174,8 +182,8 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 	return write_record(w, BLOCK_CUSTOM, w->record, length, error);
 }
 
-struct trace_writer *trace_writer_new(
-	int fd, const char *name, const struct trace_info *info, struct error *error)
+static struct trace_writer *create(
+	const char *name, const struct trace_info *info, struct error *error)
 {
 	struct trace_writer *w = calloc(1, sizeof *w);
 
@@ -183,12 +191,17 @@ struct trace_writer *trace_writer_new(
 		error_set(error, "%s: out of memory", name);
 		return NULL;
 	}
-	w->fd = fd;
 	w->name = name;
 	w->file = info->file;
 	w->start = info->anchor;
 	w->last.anchor = info->anchor;
 	memcpy(w->session, info->session, sizeof w->session);
+	return w;
+}
+
+static struct trace_writer *with_head(
+	struct trace_writer *w, const struct trace_info *info, struct error *error)
+{
 	if (write_section(w, info, error) || write_interface(w, info, error) ||
 		write_trace(w, info, error)) {
 		trace_writer_free(w);
@@ -197,10 +210,61 @@ struct trace_writer *trace_writer_new(
 	return w;
 }
 
+static struct trace_writer *create_fd(
+	int fd, const char *name, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create(name, info, error);
+
+	if (w) {
+		w->fd = fd;
+		w->sink = write_fd;
+		w->context = w;
+	}
+	return w;
+}
+
+struct trace_writer *trace_writer_new(
+	int fd, const char *name, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create_fd(fd, name, info, error);
+
+	return w ? with_head(w, info, error) : NULL;
+}
+
+struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, const char *name,
+	const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create(name, info, error);
+
+	if (!w)
+		return NULL;
+	w->sink = sink;
+	w->context = context;
+	return with_head(w, info, error);
+}
+
+struct trace_writer *trace_writer_resume(
+	int fd, const char *name, uint64_t size, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create_fd(fd, name, info, error);
+
+	if (w)
+		w->size = size;
+	return w;
+}
+
+int trace_writer_compress(struct trace_writer *w, struct error *error)
+{
+	if (!w->compressor)
+		w->compressor = compressor_new();
+	return w->compressor ? 0 : error_set(error, "%s: out of memory", w->name);
+}
+
 void trace_writer_free(struct trace_writer *w)
 {
 	if (!w)
 		return;
+	compressor_free(w->compressor);
 	free(w->batches);
 	free(w);
 }
@@ -239,6 +303,8 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 
 	header->file = w->file;
 	length = batch_builder_encode(builder, header, w->record);
+	if (w->compressor)
+		length = compressor_pack(w->compressor, w->record, length);
 	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
 		remember_batch(w, offset, error))
 		return -1;

@@ -29,11 +29,14 @@ int losses_note(struct losses *losses, const struct batch *batch)
 
 	if (!s)
 		return -1;
-	if (s->next == UINT64_MAX)
+	if (s->next == UINT64_MAX) {
 		s->next = h->file == 1 ? 0 : h->sequence;
+		s->dropped_before = h->file == 1 ? 0 : h->dropped;
+	}
 	if (h->sequence > s->next)
 		s->missing += h->sequence - s->next;
 	s->next = h->sequence + batch->events;
+	s->dropped = h->dropped;
 	s->counters = h->counters;
 	return 0;
 }
@@ -46,6 +49,8 @@ size_t losses_report(const struct losses *losses, const char *name,
 
 	for (size_t i = 0; i < losses->count; i++) {
 		const struct session_losses *s = &losses->sessions[i];
+		/* Holes in the numbers that are counted as lost already. */
+		uint64_t dropped = s->dropped - s->dropped_before;
 		const struct {
 			uint64_t count;
 			const char *what;
@@ -53,7 +58,8 @@ size_t losses_report(const struct losses *losses, const char *name,
 			{s->counters.lost, "events were lost while recording"},
 			{s->counters.partial,
 				"events are without their source address, lost while recording"},
-			{s->missing, "events are missing from this file"},
+			{s->missing > dropped ? s->missing - dropped : 0,
+				"events are missing from this file"},
 		};
 
 		for (size_t k = 0; k < sizeof facts / sizeof *facts; k++) {

@@ -9,7 +9,9 @@ struct session_losses {
 	uint8_t session[16];
 	uint64_t next;            /* the sequence number that must come */
 	uint64_t missing;         /* records between batches that are not there */
-	struct counters counters; /* as of the last batch */
+	uint64_t dropped_before;  /* the first batch */
+	uint64_t dropped;         /* as of the last batch */
+	struct counters counters; /* the same */
 };
 
 /* All zero: nothing seen yet. */
