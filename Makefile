@@ -90,9 +90,16 @@ $(SUITES:%=check-%): check-%: deps
 	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
 	$Qtests/run $*
 
+# Half an hour of load, rotation and kill -9: make soak; SECONDS=60 for a look.
+SECONDS ?= 1800
+soak: deps
+	$Q$(MAKE) --no-print-directory CI=1 all test-programs
+	$Qtests/soak/run $(SECONDS)
+
 # Programs of the tests: the load generator (static: it also runs in guests), the writer of the
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
+UNIT_CAPTURE := assemble finish live_file names
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c)) $(UNIT)
 
@@ -106,7 +113,7 @@ $B/tests/live/%: tests/live/%.c
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lz -lzstd
 
-$B/tests/unit/%: $B/tests/unit/%.o $B/capture/assemble.o $B/libformats.a
+$B/tests/unit/%: $B/tests/unit/%.o $(UNIT_CAPTURE:%=$B/capture/%.o) $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka -lz -lzstd
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard formats/*.[ch]) capture/assemble.c
@@ -129,5 +136,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check $(SUITES:%=check-%) test-programs install format clean
+.PHONY: all deps demo check soak $(SUITES:%=check-%) test-programs install format clean
 -include $(shell find build -name '*.d' 2>/dev/null)
