@@ -93,12 +93,18 @@ $(SUITES:%=check-%): check-%: deps
 	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
 	$Qtests/run $*
 
+# Half an hour of load, rotation and kill -9: make soak; SECONDS=60 for a look.
+SECONDS ?= 1800
+soak: deps
+	$Q$(MAKE) --no-print-directory CI=1 all test-programs
+	$Qtests/soak/run $(SECONDS)
+
 # Programs of the tests: the load generator (static: it also runs in guests), the writer of the
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
-TESTED := assemble clock container kept last_given proc_events proc_read process_cache process_life \
+TESTED := assemble clock container finish kept last_given live_file names proc_events proc_read process_cache process_life \
 	process_memo process_table shared_text undecided users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
@@ -151,5 +157,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check $(SUITES:%=check-%) test-programs install install-wireshark format clean
+.PHONY: all deps demo check soak $(SUITES:%=check-%) test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)

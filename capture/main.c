@@ -39,6 +39,27 @@ static int record(const struct rec_options *options, enum extcap extcap)
 	return status;
 }
 
+static int print_name(void *context, const struct named_file *file)
+{
+	const struct names *names = context;
+
+	printf("%s%s\n", names->path, file->name);
+	return 0;
+}
+
+static int list_expired(const struct rec_options *options)
+{
+	struct names names;
+	struct error error;
+	int status = names_open(&names, options->write, &error);
+
+	if (!status && retention_apply(&options->retention, &names, UINT64_MAX, print_name, &names,
+			       &error) < 0)
+		status = -1;
+	names_close(&names);
+	return status ? complain(&error, EXIT_CANNOT) : EXIT_DONE;
+}
+
 int main(int argc, char **argv)
 {
 	struct rec_options options = {0};
@@ -58,6 +79,8 @@ int main(int argc, char **argv)
 		puts(PROGRAM " " VERSION);
 	else if (options.list_backends)
 		status = recorder_list_backends(stdout) ? EXIT_DONE : EXIT_CANNOT;
+	else if (options.list_expired)
+		status = list_expired(&options);
 	else
 		status = record(&options, extcap);
 	rec_options_release(&options);

@@ -11,6 +11,12 @@
 #define FLUSH_DEFAULT_MS 1000
 #define FLUSH_MAX_MS 3600000
 #define DURATION_MAX (10ull * 365 * 24 * 3600)
+#define ROTATE_MIN 4096
+#define SIZE_MAX_ALLOWED (1ull << 60)
+#define SECONDS_MAX (366ull * 24 * 3600)
+#define DAYS_MAX 36500
+#define QUEUE_MIN (64ull << 10)
+#define QUEUE_DEFAULT (64ull << 20)
 
 /* The kernel wants a power of two: rounded up. */
 static int set_ring(void *target, const char *value, struct error *error)
@@ -43,6 +49,39 @@ static int set_backend(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+static int set_rotate_bytes(void *target, const char *value, struct error *error)
+{
+	return size_parse(value, "a file size", ROTATE_MIN, SIZE_MAX_ALLOWED, target, error);
+}
+
+static int set_bytes(void *target, const char *value, struct error *error)
+{
+	return size_parse(value, "a size", 1, SIZE_MAX_ALLOWED, target, error);
+}
+
+static int set_queue(void *target, const char *value, struct error *error)
+{
+	return size_parse(value, "a queue size", QUEUE_MIN, SIZE_MAX_ALLOWED, target, error);
+}
+
+static int set_seconds(void *target, const char *value, struct error *error)
+{
+	return number_parse(value, "a time in seconds", 1, SECONDS_MAX, target, error);
+}
+
+static int set_days(void *target, const char *value, struct error *error)
+{
+	return number_parse(value, "a number of days", 1, DAYS_MAX, target, error);
+}
+
+static int set_compress(void *target, const char *value, struct error *error)
+{
+	if (strcmp(value, "zstd") && strcmp(value, "none"))
+		return error_set(error, "'%s' is not a compression: zstd or none", value);
+	*(const char **)target = value;
+	return 0;
+}
+
 #define AT(member) offsetof(struct rec_options, member)
 
 static const struct option_row table[] = {
@@ -52,6 +91,24 @@ static const struct option_row table[] = {
 	{0, "no-packets", NULL, "with -w: no synthetic packets for Wireshark", option_flag,
 		AT(no_packets)},
 	{0, "live", NULL, "with -w: for a Wireshark that reads along", option_flag, AT(live)},
+	{'C', "size", "SIZE", "next file when one has grown to SIZE", set_rotate_bytes,
+		AT(rotate_bytes)},
+	{'G', "seconds", "N", "next file at full multiples of N seconds", set_seconds,
+		AT(rotate_seconds)},
+	{'W', "files", "N", "keep the newest N complete files", option_count, AT(retention.files)},
+	{0, "keep", "SIZE", "keep at most SIZE of files", set_bytes, AT(retention.bytes)},
+	{0, "keep-days", "N", "keep files for N days", set_days, AT(retention.days)},
+	{0, "min-free", "SIZE", "delete old files when less is free", set_bytes,
+		AT(retention.min_free)},
+	{0, "list-expired", NULL, "which files would be deleted now", option_flag,
+		AT(list_expired)},
+	{0, "exec", "COMMAND", "run COMMAND FILE for each finished file", option_text, AT(command)},
+	{0, "print-finished", NULL, "print the name of each finished file", option_flag,
+		AT(print_finished)},
+	{0, "compress", "zstd|none", "of batches (zstd in finished files)", set_compress,
+		AT(compress)},
+	{0, "queue", "SIZE", "what may wait for the disk (64M)", set_queue, AT(queue_bytes)},
+	{'Z', "user", "USER", "run as USER once attached", option_text, AT(user)},
 	FILTER_OPTIONS(AT(filter)),
 	{'x', "failed", NULL, "only attempts that fail; adds the column RESULT", option_failed,
 		AT(filter)},
@@ -75,10 +132,34 @@ static const struct option_row table[] = {
 	{0},
 };
 
+/* What only makes sense for a file. */
+static int check_files(const struct rec_options *o, struct error *error)
+{
+	bool limited = retention_is_set(&o->retention);
+	bool numbered = o->rotate_bytes || o->rotate_seconds || limited;
+	bool file = o->write && strcmp(o->write, "-");
+
+	if (numbered && !file)
+		return error_set(error, "-C, -G, -W, --keep, --keep-days and --min-free go with -w "
+					"FILE");
+	if (numbered && o->overwrite)
+		return error_set(error, "--overwrite does not go with numbered files: none is ever "
+					"replaced");
+	if (o->list_expired && !limited)
+		return error_set(error, "--list-expired goes with -W, --keep, --keep-days or "
+					"--min-free");
+	if ((o->command || o->print_finished || o->compress) && !o->write)
+		return error_set(error, "--exec, --print-finished and --compress go with -w");
+	if ((o->command || o->print_finished) && !file)
+		return error_set(error, "--exec and --print-finished need a name: not -w -");
+	return 0;
+}
+
 int rec_options_parse(struct rec_options *options, int argc, char **argv, struct error *error)
 {
 	options->ring_bytes = RING_DEFAULT;
 	options->flush_ms = FLUSH_DEFAULT_MS;
+	options->queue_bytes = QUEUE_DEFAULT;
 	if (options_parse(table, argc, argv, options, error))
 		return -1;
 	options->columns.result = options->filter.failed;
@@ -88,7 +169,7 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 		return error_set(error, "--print goes with -w: without it the columns are printed");
 	if (options->print && !strcmp(options->write, "-"))
 		return error_set(error, "--print and -w - both want standard output");
-	return 0;
+	return check_files(options, error);
 }
 
 void rec_options_release(struct rec_options *options)

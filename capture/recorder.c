@@ -10,6 +10,7 @@
 #include "host.h"
 #include "kept.h"
 #include "output.h"
+#include "privileges.h"
 #include "processes.h"
 #include "../formats/result.h"
 
@@ -58,7 +59,7 @@ struct recorder {
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
 	bool failed, stop;
-	bool flush; /* asked for by USR2 */
+	bool flush, rotate; /* asked for by USR2, HUP */
 };
 
 /* output_counters */
@@ -213,12 +214,30 @@ static void take_sample(void *context, const void *sample, size_t length)
 	assemble_sample(r->assemble, sample, length);
 }
 
+/* What the threads of the output have to say. */
+static void say(void *context, const struct error *text)
+{
+	(void)context;
+	fprintf(stderr, PROGRAM ": %s\n", text->text);
+}
+
 static int open_output(struct recorder *r, struct error *error)
 {
+	const char *compress = r->options->compress;
+
 	r->output_options = (struct output_options){.name = r->options->write,
 		.overwrite = r->options->overwrite,
 		.unbuffered = r->options->unbuffered,
-		.flush_ms = r->options->flush_ms};
+		.flush_ms = r->options->flush_ms,
+		.rotate_bytes = r->options->rotate_bytes,
+		.rotate_seconds = r->options->rotate_seconds,
+		.retention = r->options->retention,
+		.queue_bytes = r->options->queue_bytes,
+		.compress_while_live = compress && !strcmp(compress, "zstd"),
+		.compress_finished = !compress || !strcmp(compress, "zstd"),
+		.print_finished = r->options->print_finished,
+		.command = r->options->command,
+		.say = say};
 	r->output = output_new(&r->output_options, captured, r, error);
 	return r->output ? 0 : -1;
 }
@@ -275,17 +294,21 @@ static int open_epoll(struct recorder *r, struct error *error)
 {
 	struct epoll_event ring = {.events = EPOLLIN | EPOLLET};
 	struct epoll_event signals = {.events = EPOLLIN, .data.fd = r->signals};
-	struct epoll_event output = {.events = EPOLLERR, .data.fd = STDOUT_FILENO};
+	struct epoll_event watcher = {.events = EPOLLERR, .data.fd = STDOUT_FILENO};
+	struct epoll_event output = {.events = EPOLLIN};
 
 	r->epoll = epoll_create1(EPOLL_CLOEXEC);
 	ring.data.fd = capture_fd(r->capture);
+	if (r->output)
+		output.data.fd = output_fd(r->output);
 	if (r->epoll < 0 || epoll_ctl(r->epoll, EPOLL_CTL_ADD, ring.data.fd, &ring) ||
-		epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &signals))
+		epoll_ctl(r->epoll, EPOLL_CTL_ADD, r->signals, &signals) ||
+		(r->output && epoll_ctl(r->epoll, EPOLL_CTL_ADD, output.data.fd, &output)))
 		return error_set(error, "cannot wait for events: %s", strerror(errno));
 	/* Who watches through a pipe may go away while nothing happens. A file cannot be waited
 	 * for. */
 	if (r->options->live)
-		epoll_ctl(r->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &output);
+		epoll_ctl(r->epoll, EPOLL_CTL_ADD, STDOUT_FILENO, &watcher);
 	return 0;
 }
 
@@ -300,6 +323,7 @@ static int block_signals(struct error *error)
 		sigaddset(&set, handled[i]);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* the write says EFBIG */
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		error_set(error, "cannot receive signals: %s", strerror(errno));
@@ -350,6 +374,8 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	}
 	r->host.info.packets = !options->no_packets;
 	r->host.info.live = options->live;
+	if (privileges_drop(options->user, r->output && output_is_foreign(r->output), error))
+		goto failed;
 	if (r->output && output_start(r->output, &r->host, error))
 		goto failed;
 	return r;
@@ -392,10 +418,12 @@ static void handle_signals(struct recorder *r)
 	while (read(r->signals, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGUSR1)
 			print_counters(r);
-		else if (info.ssi_signo != SIGUSR2)
-			r->stop = true;
-		else
+		else if (info.ssi_signo == SIGUSR2)
 			r->flush = true;
+		else if (info.ssi_signo == SIGHUP && r->output)
+			r->rotate = true;
+		else
+			r->stop = true;
 	}
 }
 
@@ -427,7 +455,9 @@ static int work(struct recorder *r)
 	if (r->output) {
 		if (r->flush)
 			output_flush(r->output);
-		r->flush = false;
+		if (r->rotate)
+			output_rotate(r->output);
+		r->flush = r->rotate = false;
 		output_tick(r->output, &r->now);
 		if (output_failed(r->output, &r->failure))
 			fail(r);
@@ -455,18 +485,30 @@ static void sleep_until(struct recorder *r, uint64_t deadline)
 {
 	uint64_t now = clock_boot_ns();
 	uint64_t wait = deadline > now ? (deadline - now + NS_PER_MS - 1) / NS_PER_MS : 0;
-	struct epoll_event events[2];
+	struct epoll_event events[3];
 	int n;
 
 	if (deadline == UINT64_MAX)
-		n = epoll_wait(r->epoll, events, 2, -1);
+		n = epoll_wait(r->epoll, events, 3, -1);
 	else
-		n = epoll_wait(r->epoll, events, 2, wait > INT_MAX ? INT_MAX : (int)wait);
+		n = epoll_wait(r->epoll, events, 3, wait > INT_MAX ? INT_MAX : (int)wait);
 	for (int i = 0; i < n; i++)
 		if (events[i].data.fd == r->signals)
 			handle_signals(r);
 		else if (events[i].data.fd == STDOUT_FILENO)
 			r->stop = true;
+}
+
+/* A second request to end: what the disk does not take now is lost. */
+static bool is_impatient(void *context)
+{
+	struct recorder *r = context;
+	struct signalfd_siginfo info;
+	bool asked = false;
+
+	while (read(r->signals, &info, sizeof info) == sizeof info)
+		asked |= info.ssi_signo == SIGINT || info.ssi_signo == SIGTERM;
+	return asked;
 }
 
 /* After the last sample: what is buffered, the end of the file, the final counters. */
@@ -483,7 +525,7 @@ static void finish(struct recorder *r)
 	if (r->kept)
 		kept_visit(r->kept, release_kept, r);
 	flush_print(r);
-	if (r->output && output_finish(r->output, &error) && !r->failed) {
+	if (r->output && output_finish(r->output, is_impatient, r, &error) && !r->failed) {
 		r->failure = error;
 		fail(r);
 	}

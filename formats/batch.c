@@ -233,6 +233,7 @@ static int decode_processes(struct batch *batch, struct error *error)
 void batch_release(struct batch *batch)
 {
 	free(batch->table);
+	unpacked_release(&batch->body);
 	memset(batch, 0, sizeof *batch);
 }
 
@@ -240,10 +241,12 @@ static void batch_clear(struct batch *batch)
 {
 	struct process *table = batch->table;
 	uint32_t capacity = batch->table_capacity;
+	struct unpacked unpacked = batch->body;
 
 	memset(batch, 0, sizeof *batch);
 	batch->table = table;
 	batch->table_capacity = capacity;
+	batch->body = unpacked;
 }
 
 static int parse_head(struct batch *batch, struct bytes record, struct error *error)
@@ -251,9 +254,9 @@ static int parse_head(struct batch *batch, struct bytes record, struct error *er
 	const uint8_t *p = record.data;
 	struct batch_header *h = &batch->header;
 
-	if (get_le32(p + RECORD_AT_HEADER_LENGTH) < BATCH_HEADER_LENGTH)
+	if (get_le32(p + RECORD_AT_HEADER_LENGTH) < BATCH_HEADER_MIN)
 		return error_set(error, "batch header of %u bytes, at least %d expected",
-			get_le32(p + RECORD_AT_HEADER_LENGTH), BATCH_HEADER_LENGTH);
+			get_le32(p + RECORD_AT_HEADER_LENGTH), BATCH_HEADER_MIN);
 	memcpy(h->session, p + RECORD_AT_SESSION, sizeof h->session);
 	h->file = get_le32(p + BATCH_AT_FILE);
 	h->sequence = get_le64(p + BATCH_AT_SEQUENCE);
@@ -266,6 +269,12 @@ static int parse_head(struct batch *batch, struct bytes record, struct error *er
 	h->counters.filtered = get_le64(p + BATCH_AT_FILTERED);
 	h->counters.lost = get_le64(p + BATCH_AT_LOST);
 	h->counters.partial = get_le64(p + BATCH_AT_PARTIAL);
+	if (get_le32(p + RECORD_AT_HEADER_LENGTH) >= BATCH_HEADER_LENGTH) {
+		h->dropped = get_le64(p + BATCH_AT_DROPPED);
+		h->gap.from_ns = get_le64(p + BATCH_AT_GAP_FROM);
+		h->gap.to_ns = get_le64(p + BATCH_AT_GAP_TO);
+		h->gap.reason = p[BATCH_AT_GAP_REASON];
+	}
 	batch->events = get_le32(p + BATCH_AT_EVENTS);
 	batch->processes = get_le32(p + BATCH_AT_PROCESSES);
 	batch->strings = get_le32(p + BATCH_AT_STRINGS);
@@ -286,9 +295,16 @@ static int parse_body(struct batch *batch, struct bytes record, struct error *er
 
 	if (reference(record, BATCH_AT_BODY, "body", &body, error))
 		return -1;
-	if (p[BATCH_AT_COMPRESSION] != COMPRESSION_NONE)
-		return error_set(error, "batch with compression %u, this version reads none",
+	if (p[BATCH_AT_COMPRESSION] == COMPRESSION_ZSTD) {
+		uint32_t length = get_le32(p + BATCH_AT_BODY_LENGTH);
+
+		if (unpack(&batch->body, body, length, error))
+			return -1;
+		body = (struct bytes){batch->body.data, length};
+	} else if (p[BATCH_AT_COMPRESSION] != COMPRESSION_NONE) {
+		return error_set(error, "batch with compression %u, this version reads 0 and 1",
 			p[BATCH_AT_COMPRESSION]);
+	}
 	columns = get_le16(p + BATCH_AT_COLUMNS);
 	if ((uint64_t)columns * COLUMN_ENTRY_LENGTH > body.length)
 		return error_set(error, "%u columns do not fit into a body of %zu bytes", columns,

@@ -7,10 +7,17 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+#include "compress.h"
 #include "error.h"
 #include "event.h"
 #include "process_field.h"
 #include "record.h"
+
+/* Events that had a number and were dropped. All zero: none. */
+struct gap {
+	uint64_t from_ns, to_ns; /* CLOCK_BOOTTIME of the earliest and the latest */
+	uint8_t reason;          /* enum gap_reason */
+};
 
 /* The same for writing and reading. The bytes are borrowed. */
 struct batch_header {
@@ -20,6 +27,8 @@ struct batch_header {
 	struct clock_anchor anchor;
 	uint64_t first_ns, last_ns; /* CLOCK_BOOTTIME of earliest and latest event */
 	struct counters counters;
+	uint64_t dropped; /* part of lost: events that had a number; cumulative */
+	struct gap gap;   /* the last of them, if they would stand just before this batch */
 	struct bytes host, backend;
 };
 
@@ -49,6 +58,7 @@ struct batch {
 	struct bytes string_bytes;
 	struct process *table; /* the processes, decoded; owned */
 	uint32_t table_capacity;
+	struct unpacked body; /* if it is compressed; owned */
 };
 
 /* Frees what the batch owns; it is all zero again. */

@@ -525,6 +525,10 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + BATCH_AT_FILTERED, header->counters.filtered, 8);
 	put_le(out + BATCH_AT_LOST, header->counters.lost, 8);
 	put_le(out + BATCH_AT_PARTIAL, header->counters.partial, 8);
+	put_le(out + BATCH_AT_DROPPED, header->dropped, 8);
+	put_le(out + BATCH_AT_GAP_FROM, header->gap.from_ns, 8);
+	put_le(out + BATCH_AT_GAP_TO, header->gap.to_ns, 8);
+	out[BATCH_AT_GAP_REASON] = header->gap.reason;
 	put_le(out + BATCH_AT_FILE, header->file, 4);
 	put_le(out + BATCH_AT_EVENTS, b->count, 4);
 	put_le(out + BATCH_AT_PROCESSES, intern_count(b->processes), 4);

@@ -74,6 +74,9 @@ bool pcapng_reader_seeks_freely(const struct pcapng_reader *reader);
 /* True once a section header was read: the file is a pcapng file. */
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *reader);
 
+/* True once the file could not be read further: its end was not seen. */
+bool pcapng_reader_is_broken(const struct pcapng_reader *reader);
+
 /*
  * A block under construction in a buffer of the caller, little-endian. Writing
  * beyond the capacity sets overflow and nothing else; check it at the end.

@@ -23,7 +23,7 @@ struct pcapng_reader {
 	size_t capacity, start, end; /* unread bytes are start .. end */
 	uint64_t offset;             /* in the file, of start */
 	uint64_t block_length;       /* of the block that was given out and stands at start; or 0 */
-	bool big_endian, is_pcapng, at_end, lost, growing;
+	bool big_endian, is_pcapng, at_end, broken, lost, growing;
 };
 
 struct pcapng_reader *pcapng_reader_new(int fd)
@@ -91,6 +91,11 @@ bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
 	return r->is_pcapng;
 }
 
+bool pcapng_reader_is_broken(const struct pcapng_reader *r)
+{
+	return r->broken;
+}
+
 static uint32_t get32(const struct pcapng_reader *r, const uint8_t *p)
 {
 	return (uint32_t)(r->big_endian ? get_be(p, 4) : get_le(p, 4));
@@ -125,7 +130,7 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 			r->capacity = capacity;
 		}
 		if (input_read(r->input, r->buffer + r->end, r->capacity - r->end, &n, error)) {
-			r->at_end = true;
+			r->at_end = r->broken = true;
 			r->growing = false;
 			return -1;
 		}

@@ -85,7 +85,12 @@ enum {
 	BATCH_AT_COLUMNS = 180,     /* u16, entries of the directory that the body begins with */
 	BATCH_AT_COMPRESSION = 182, /* u8, enum compression */
 	BATCH_AT_OUTCOMES = 184,    /* u32, rows of the table of late outcomes */
-	BATCH_HEADER_LENGTH = 192,
+	BATCH_HEADER_MIN = 192,     /* of a reader */
+	BATCH_AT_DROPPED = 192,  /* u64, events before this batch that had a number and are lost */
+	BATCH_AT_GAP_FROM = 200, /* u64, boot time of the first of those just before this batch */
+	BATCH_AT_GAP_TO = 208,   /* u64, of the last */
+	BATCH_AT_GAP_REASON = 216, /* u8, enum gap_reason */
+	BATCH_HEADER_LENGTH = 224,
 };
 
 enum {
@@ -106,7 +111,15 @@ enum {
 
 enum compression {
 	COMPRESSION_NONE = 0,
-	COMPRESSION_ZSTD = 1, /* place kept: 1.0 writes none */
+	COMPRESSION_ZSTD = 1,
+};
+
+/* Why events were dropped. */
+enum gap_reason {
+	GAP_NONE = 0,
+	GAP_SLOW = 1,     /* the writer did not keep up */
+	GAP_NO_SPACE = 2, /* disk full, quota */
+	GAP_ERROR = 3,    /* another error of the file */
 };
 
 /*

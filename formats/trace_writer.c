@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_writer.h"
+#include "compress.h"
 #include "escape.h"
 #include "packets.h"
 #include "pcapng.h"
@@ -44,7 +45,10 @@ struct held {
 };
 
 struct trace_writer {
+	trace_sink *sink;
+	void *context;
 	int fd;
+	struct compressor *compressor; /* NULL: bodies stay plain */
 	const char *name;
 	uint64_t size;
 	uint32_t file;
@@ -65,8 +69,10 @@ struct trace_writer {
 	uint8_t block[BLOCK_CAPACITY];
 };
 
-static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, struct error *error)
+/* trace_sink */
+static int write_fd(void *context, const uint8_t *p, size_t length, struct error *error)
 {
+	struct trace_writer *w = context;
 	size_t done = 0;
 
 	while (done < length) {
@@ -84,6 +90,16 @@ static int write_all(struct trace_writer *w, const uint8_t *p, size_t length, st
 		}
 		done += (size_t)n;
 	}
+	return 0;
+}
+
+/* packets_write; context: struct trace_writer. Whole blocks. */
+static int write_blocks(void *context, const uint8_t *blocks, size_t length, struct error *error)
+{
+	struct trace_writer *w = context;
+
+	if (w->sink(w->context, blocks, length, error))
+		return -1;
 	w->size += length;
 	return 0;
 }
@@ -93,7 +109,7 @@ static int write_block(struct trace_writer *w, struct block_writer *block, struc
 	if (block_end(block))
 		return error_set(
 			error, "%s: a block is larger than %u bytes", w->name, BLOCK_CAPACITY);
-	return write_all(w, block->data, block->length, error);
+	return write_blocks(w, block->data, block->length, error);
 }
 
 static int write_record(struct trace_writer *w, uint32_t type, const uint8_t *record, size_t length,
@@ -217,11 +233,16 @@ static int write_trace(struct trace_writer *w, const struct trace_info *info, st
 	put_le(w->record + RECORD_AT_LENGTH, length, 4);
 	if (!w->packets)
 		return write_record(w, BLOCK_CUSTOM, w->record, length, error);
-	w->trace = malloc(length);
+	return trace_writer_keep_trace(w, (struct bytes){w->record, length}, error);
+}
+
+int trace_writer_keep_trace(struct trace_writer *w, struct bytes record, struct error *error)
+{
+	w->trace = malloc(record.length);
 	if (!w->trace)
 		return error_set(error, "%s: out of memory", w->name);
-	memcpy(w->trace, w->record, length);
-	w->trace_length = length;
+	memcpy(w->trace, record.data, record.length);
+	w->trace_length = record.length;
 	return 0;
 }
 
@@ -252,8 +273,8 @@ static int open_packets(struct trace_writer *w, const struct trace_info *info)
 	return w->held && w->held->builder ? 0 : -1;
 }
 
-struct trace_writer *trace_writer_new(
-	int fd, const char *name, const struct trace_info *info, struct error *error)
+static struct trace_writer *create(
+	const char *name, const struct trace_info *info, struct error *error)
 {
 	struct trace_writer *w = calloc(1, sizeof *w);
 
@@ -261,7 +282,6 @@ struct trace_writer *trace_writer_new(
 		error_set(error, "%s: out of memory", name);
 		return NULL;
 	}
-	w->fd = fd;
 	w->name = name;
 	w->file = info->file;
 	w->start = info->anchor;
@@ -272,6 +292,12 @@ struct trace_writer *trace_writer_new(
 		trace_writer_free(w);
 		return NULL;
 	}
+	return w;
+}
+
+static struct trace_writer *with_head(
+	struct trace_writer *w, const struct trace_info *info, struct error *error)
+{
 	if (write_section(w, info, error) || write_interface(w, info, error) ||
 		write_trace(w, info, error)) {
 		trace_writer_free(w);
@@ -280,10 +306,61 @@ struct trace_writer *trace_writer_new(
 	return w;
 }
 
+static struct trace_writer *create_fd(
+	int fd, const char *name, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create(name, info, error);
+
+	if (w) {
+		w->fd = fd;
+		w->sink = write_fd;
+		w->context = w;
+	}
+	return w;
+}
+
+struct trace_writer *trace_writer_new(
+	int fd, const char *name, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create_fd(fd, name, info, error);
+
+	return w ? with_head(w, info, error) : NULL;
+}
+
+struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, const char *name,
+	const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create(name, info, error);
+
+	if (!w)
+		return NULL;
+	w->sink = sink;
+	w->context = context;
+	return with_head(w, info, error);
+}
+
+struct trace_writer *trace_writer_resume(
+	int fd, const char *name, uint64_t size, const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = create_fd(fd, name, info, error);
+
+	if (w)
+		w->size = size;
+	return w;
+}
+
+int trace_writer_compress(struct trace_writer *w, struct error *error)
+{
+	if (!w->compressor)
+		w->compressor = compressor_new();
+	return w->compressor ? 0 : error_set(error, "%s: out of memory", w->name);
+}
+
 void trace_writer_free(struct trace_writer *w)
 {
 	if (!w)
 		return;
+	compressor_free(w->compressor);
 	packets_free(w->packets);
 	if (w->held) {
 		batch_builder_free(w->held->builder);
@@ -320,11 +397,6 @@ static int64_t wall_ns(const struct clock_anchor *anchor, uint64_t time_ns)
 	return anchor->wall_ns + (int64_t)(time_ns - anchor->boot_ns);
 }
 
-static int write_packets(void *context, const uint8_t *blocks, size_t length, struct error *error)
-{
-	return write_all(context, blocks, length, error);
-}
-
 /* Writes the record that stands in w->record. */
 static int write_batch(struct trace_writer *w, const struct batch_header *header, uint32_t events,
 	size_t length, struct error *error)
@@ -334,6 +406,8 @@ static int write_batch(struct trace_writer *w, const struct batch_header *header
 	if (write_kept_trace(w, error))
 		return -1;
 	offset = w->size;
+	if (w->compressor)
+		length = compressor_pack(w->compressor, w->record, length);
 	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
 		remember_batch(w, offset, error))
 		return -1;
@@ -403,7 +477,7 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 	header->file = w->file;
 	length = batch_builder_encode(builder, header, w->record);
 	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
-				  write_packets, w, error))
+				  write_blocks, w, error))
 		return -1;
 	return w->held ? hold_batch(w, header, length, error)
 		       : write_batch(w, header, events, length, error);

@@ -24,6 +24,22 @@ struct trace_writer;
  */
 struct trace_writer *trace_writer_new(
 	int fd, const char *name, const struct trace_info *info, struct error *error);
+
+/* Gets whole blocks in their order, instead of a file. */
+typedef int trace_sink(void *context, const uint8_t *block, size_t length, struct error *error);
+struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, const char *name,
+	const struct trace_info *info, struct error *error);
+
+/* Goes on in a file at size bytes: its head stands there already. Of info, only the first three. */
+struct trace_writer *trace_writer_resume(int fd, const char *name, uint64_t size,
+	const struct trace_info *info, struct error *error);
+
+/* Such a file's trace record, which is written before the first batch. Copies it. -1: no memory. */
+int trace_writer_keep_trace(struct trace_writer *writer, struct bytes record, struct error *error);
+
+/* From now on batches are compressed. -1: out of memory. */
+int trace_writer_compress(struct trace_writer *writer, struct error *error);
+
 void trace_writer_free(struct trace_writer *writer);
 
 /*

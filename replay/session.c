@@ -77,6 +77,12 @@ void session_note(struct session *s, const struct batch *head, const char *file)
 			memcpy(s->host, h->host.data, n);
 		s->host_length = n;
 	}
+	if (!s->batches || h->sequence < s->first_sequence) {
+		s->first_sequence = h->sequence;
+		s->dropped_before = h->dropped;
+	}
+	if (h->dropped > s->dropped)
+		s->dropped = h->dropped;
 	s->batches++;
 	if (h->file == 1)
 		s->from_start = true;
@@ -169,13 +175,29 @@ int session_meet(struct session *s, uint64_t begin, uint64_t end, const struct s
 	return insert(s, begin, end, place) ? -1 : 1;
 }
 
+/* Holes in the numbers that the counters explain. */
+static uint64_t explained(const struct session *s)
+{
+	return s->from_start ? s->dropped : s->dropped - s->dropped_before;
+}
+
+/* Takes from missing what is explained, and that from *known. */
+static uint64_t unexplained(uint64_t missing, uint64_t *known)
+{
+	uint64_t part = missing < *known ? missing : *known;
+
+	*known -= part;
+	return missing - part;
+}
+
 uint64_t session_missing(const struct session *s)
 {
 	uint64_t missing = s->count && s->from_start ? s->ranges[0].begin : 0;
+	uint64_t known = explained(s);
 
 	for (size_t i = 1; i < s->count; i++)
 		missing += s->ranges[i].begin - s->ranges[i - 1].end;
-	return missing;
+	return unexplained(missing, &known);
 }
 
 /* behind: the file behind the gap, if that is another one. */
@@ -201,7 +223,8 @@ static size_t report_missing(const struct session *s,
 	void (*report)(void *context, const struct error *error), void *context)
 {
 	const char *file = s->ranges[0].first.file;
-	uint64_t missing = s->from_start ? s->ranges[0].begin : 0;
+	uint64_t known = explained(s);
+	uint64_t missing = unexplained(s->from_start ? s->ranges[0].begin : 0, &known);
 	size_t findings = 0;
 
 	for (size_t i = 1; i < s->count; i++) {
@@ -214,10 +237,10 @@ static size_t report_missing(const struct session *s,
 			file = r->first.file;
 		}
 		if (inside)
-			missing += r->begin - before->end;
+			missing += unexplained(r->begin - before->end, &known);
 		else
-			findings += report_gap(
-				before->last.file, r->begin - before->end, file, report, context);
+			findings += report_gap(before->last.file,
+				unexplained(r->begin - before->end, &known), file, report, context);
 	}
 	return findings + report_gap(file, missing, NULL, report, context);
 }

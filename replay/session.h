@@ -29,6 +29,8 @@ struct session {
 	size_t count;
 	struct counters counters; /* as of the last batch */
 	struct session_place counters_place;
+	/* Events that had a number and were lost on the way to the file; before the first batch. */
+	uint64_t dropped, dropped_before, first_sequence;
 	/* When the counter of what was lost went up. */
 	struct session_loss {
 		uint64_t lost;
@@ -73,7 +75,7 @@ int session_meet(struct session *session, uint64_t begin, uint64_t end,
 /* That of a batch, by its head. */
 struct session_place session_place_of(const struct batch *head, const char *file);
 
-/* Events that are missing between those that were met. */
+/* Events that are missing between those that were met, but for those that are counted as lost. */
 uint64_t session_missing(const struct session *session);
 
 /*

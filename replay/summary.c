@@ -145,14 +145,14 @@ static void put_hosts(struct answer *a, const struct sessions *all, struct text 
 		text_char(out, ']');
 }
 
-struct gap {
+struct span {
 	const struct session *session;
 	const char *file, *why;
 	uint64_t events;
 	int64_t after_ns, before_ns;
 };
 
-static void put_gap(struct answer *a, const struct gap *gap, size_t count, struct text *out)
+static void put_gap(struct answer *a, const struct span *gap, size_t count, struct text *out)
 {
 	struct value events = {.kind = VALUE_NUMBER, .number = gap->events},
 		     host = {.kind = VALUE_TEXT, .text = host_of(gap->session)},
@@ -204,7 +204,7 @@ static void put_gaps(struct answer *a, const struct sessions *all, struct text *
 		text_string(out, ",\"gaps\":[");
 	for (size_t i = 0; i < all->count; i++) {
 		const struct session *s = all->sessions[i];
-		struct gap gap = {.session = s};
+		struct span gap = {.session = s};
 
 		for (size_t k = 0; k < s->loss_count; k++) {
 			gap.file = s->counters_place.file;

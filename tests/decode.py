@@ -9,6 +9,7 @@ usage: decode.py FILE            print the events in the order of the file
 Prints `clock host uid gid pid tid ip saddr lport daddr dport backend comm'. Damage is said on
 stderr. Exit: 0 all well, 1 damage or breaches.
 """
+import ctypes
 import re
 import socket
 import struct
@@ -20,7 +21,7 @@ MAGIC = b"\x89TCPCON\n"
 SECTION, INTERFACE, STATISTICS, PACKET, PROCESS = 0x0A0D0D0A, 1, 5, 6, 0x80000001
 CUSTOM, CUSTOM_NOCOPY = 0x00000BAD, 0x40000BAD
 TRACE, BATCH, SUMMARY = 1, 2, 3
-HEADER = {TRACE: 112, BATCH: 192, SUMMARY: 128}
+HEADER = {TRACE: 112, BATCH: 224, SUMMARY: 128}
 WIDTHS = (0, 1, 2, 4, 8)
 MAX_ROWS, MAX_PROCESSES = 1 << 24, 1 << 16
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
@@ -82,6 +83,21 @@ class Damage(Exception):
     def __init__(self, why, offset=None):
         super().__init__(why)
         self.offset = offset
+
+
+zstd = ctypes.CDLL("libzstd.so.1")
+zstd.ZSTD_decompress.restype = ctypes.c_size_t
+zstd.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t]
+
+
+def decompress(body, length):
+    if length > 1 << 24:
+        raise Damage(f"body of {length} bytes")
+    out = ctypes.create_string_buffer(max(length, 1))
+    n = zstd.ZSTD_decompress(out, length, bytes(body), len(body))
+    if n != length:
+        raise Damage("the body cannot be decompressed to the length that is said")
+    return out.raw[:length]
 
 
 def unpack(form, data, offset, what):
@@ -163,7 +179,7 @@ class Record:
         if self.length > len(payload):
             raise Damage(f"record of {self.length} bytes in a payload of {len(payload)}")
         self.bytes, self.rest = payload[: self.length], payload[self.length :]
-        if self.header > self.length or self.header < HEADER.get(self.kind, 40):
+        if self.header > self.length or self.header < {**HEADER, BATCH: 192}.get(self.kind, 40):
             raise Damage(f"header of {self.header} bytes in a record of {self.length}")
         self.session = self.bytes[24:40]
         self.references = []
@@ -197,8 +213,13 @@ class Record:
                 raise Damage(f"{n} rows in the {table} table")
         self.host, self.backend, self.skip, self.body = (self.reference(o) for o in range(144, 176, 8))
         self.plain_length, entries, self.compression, self.zero183 = get("IHBB", 176)
-        if self.compression:
+        if self.compression not in (0, 1):
             raise Damage(f"compression {self.compression}")
+        if self.compression:
+            self.body = decompress(self.body, self.plain_length)
+        self.dropped, self.gap_from, self.gap_to, self.reason = (0, 0, 0, 0)
+        if self.header >= 224:
+            self.dropped, self.gap_from, self.gap_to, self.reason = get("3QB", 192)
         if 16 * entries > len(self.body):
             raise Damage(f"directory of {entries} columns in a body of {len(self.body)} bytes")
         self.directory = [struct.unpack_from("<HBBIQ", self.body, 16 * i) for i in range(entries)]
@@ -475,6 +496,7 @@ class Check:
         self.whole = False
         self.texts = {}
         self.counters = (0,) * 5
+        self.dropped = None  # as of the last batch
         self.sequence = None  # what the next batch must have
         self.unknown = 0  # sources and outcomes that are missing, up to now
 
@@ -659,14 +681,20 @@ class Check:
         self.equal(record.plain_length, len(record.body), "length of the body", block)
         self.equal(record.zero183, 0, "byte 183", block)
         self.equal(unpack("<I", record.bytes, 188, "batch"), 0, "bytes 188", block)
+        self.equal(record.bytes[217:224], bytes(7), "bytes 217", block)
+        self.expect(record.reason <= 3, f"reason {record.reason} of a gap", block)
+        self.expect(record.gap_from <= record.gap_to, "a gap ends before it begins", block)
         if self.sequence is not None:
-            self.equal(record.sequence, self.sequence, "sequence", block)
+            gone = record.dropped - self.dropped if self.dropped is not None else record.dropped
+            self.equal(record.sequence, self.sequence + gone, "sequence", block)
+            self.equal(bool(gone), bool(record.reason), "reason of a gap", block)
+        self.dropped = record.dropped
         self.sequence = record.sequence + rows
         seen, recorded, filtered, lost, partial = record.counters
         self.expect(
             all(new >= old for new, old in zip(record.counters, self.counters)),
             f"counters fall from {self.counters} to {record.counters}", block)
-        self.equal(recorded, self.sequence, "events recorded", block)
+        self.equal(recorded, self.sequence - record.dropped, "events recorded", block)
         self.expect(seen >= recorded + filtered + lost, f"seen {seen} < {recorded} + {filtered} + {lost}", block)
         self.columns(block, record)
         try:

@@ -54,6 +54,9 @@ static void read_row(const struct batch *batch, uint32_t row, struct bytes recor
 {
 	struct event event;
 
+	/* Texts are in the body, which is not part of the record if it was compressed. */
+	if (batch->body.data)
+		record = (struct bytes){batch->body.data, batch->body.capacity};
 	batch_event(batch, row, &event);
 	for (const struct process *p = event.process; p; p = p->parent)
 		for (size_t i = 0; i < PROCESS_FIELDS; i++)

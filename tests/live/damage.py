@@ -157,7 +157,7 @@ def patches(data, block):
         ("number of columns", record + 180, u16(65535),
          f"65535 columns do not fit into a body of {body_length} bytes"),
         ("number of events", record + 124, u32(0xffffffff), "table 1 of 4294967295 rows"),
-        ("compression", record + 182, b"\7", "batch with compression 7, this version reads none"),
+        ("compression", record + 182, b"\7", "batch with compression 7, this version reads 0 and 1"),
         ("column width", event_time + 2, b"\3", "column 0x0101 has width 3"),
         ("column data", event_time + 2, b"\x08" + b"\0" + u32(0xfffffff0),
          "column 0x0101 is outside the body"),

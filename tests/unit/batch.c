@@ -260,7 +260,7 @@ static void the_record_is_as_the_manual_says(void **state)
 #define AT64(offset) get_le64(record.data + (offset))
 	assert_memory_equal(record.data, "\x89TCPCON\n\2\1\0\0", 12);
 	assert_int_equal(AT32(12), record.length);
-	assert_int_equal(AT32(16), 192);
+	assert_int_equal(AT32(16), 224);
 	assert_int_equal(AT32(20), 0);
 	assert_memory_equal(record.data + 24, "0123456789abcde", 16);
 	assert_int_equal(AT64(40), 21);
@@ -895,7 +895,7 @@ static void wrong_fields_are_refused(void **state)
 		{0, 9, 1, 2, "version 2.0"},
 		{0, 9, 1, 0, "version 0.0"},
 		{0, 12, 4, 100000, "record length 100000"},
-		{0, 12, 4, 191, "header length 192 in a record of 191"},
+		{0, 12, 4, 223, "header length 224 in a record of 223"},
 		{0, 16, 4, 39, "header length 39"},
 		{0, 16, 4, 191, "batch header of 191"},
 		{0, 16, 4, 100000, "header length 100000"},
@@ -919,7 +919,8 @@ static void wrong_fields_are_refused(void **state)
 		{0, 172, 4, 0, "do not fit"},
 		{0, 184, 4, 16777217, "are the most"},
 		{0, 180, 2, 65535, "65535 columns do not fit"},
-		{0, 182, 1, 1, "compression 1"},
+		{0, 182, 1, 1, "cannot decompress"},
+		{0, 182, 1, 2, "compression 2"},
 		{EVENT_TIME, 2, 1, 3, "width 3"},
 		{EVENT_TIME, 2, 1, 16, "width 16"},
 		{EVENT_TIME, 2, 1, 255, "width 255"},
