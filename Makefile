@@ -99,6 +99,9 @@ soak: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
 	$Qtests/soak/run $(SECONDS)
 
+# One guest kernel is part of make check, this is all of them.
+check-vm: export VM = --all
+
 # Programs of the tests: the load generator (static: it also runs in guests), the writer of the
 # golden traces, one program for each file of unit tests, one for each fuzz target.
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))

@@ -22,7 +22,8 @@ struct capture {
 	int counters_fd, cpus;
 	unsigned int left_out; /* features that run without, a bit for each */
 	bool failed_only;
-	bool refused; /* for want of permission: no other set of features will do better */
+	bool refused;       /* for want of permission: no other set of features will do better */
+	uint32_t under_way; /* at the end */
 	struct capture_counters missed; /* what the programs could not count themselves */
 	capture_sample *sample;
 	void *context;
@@ -373,21 +374,25 @@ static void count_open_calls(struct capture *c)
 	}
 }
 
-/* Attempts that were held back until they fail, and have not: the filter drops them. */
-static void count_held(struct capture *c)
+/* Entries of a map that has keys of eight bytes; 0 without that map. */
+static uint32_t count_entries(const struct capture *c, const char *name)
 {
-	struct bpf_map *held = find_map(c, "held");
+	struct bpf_map *map = find_map(c, name);
+	uint32_t entries = 0;
 	uint64_t key;
 	void *from = NULL;
 
-	for (; held && !bpf_map__get_next_key(held, from, &key, sizeof key); from = &key)
-		c->missed.filtered++;
+	for (; map && !bpf_map__get_next_key(map, from, &key, sizeof key); from = &key)
+		entries++;
+	return entries;
 }
 
 int capture_drain(struct capture *c, struct error *error)
 {
 	detach(c);
-	count_held(c);
+	/* Attempts that were held back until they fail, and have not: the filter drops them. */
+	c->missed.filtered += count_entries(c, "held");
+	c->under_way = count_entries(c, "open_attempts") + count_entries(c, "calls");
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
 		struct capture_counters count = capture_count(c);
 
@@ -399,6 +404,11 @@ int capture_drain(struct capture *c, struct error *error)
 	}
 	count_open_calls(c);
 	return capture_consume(c, error) < 0 ? -1 : 0;
+}
+
+uint32_t capture_under_way(const struct capture *c)
+{
+	return c->under_way;
 }
 
 void capture_close(struct capture *c)

@@ -49,6 +49,9 @@ struct capture_counters capture_count(const struct capture *capture);
  */
 int capture_drain(struct capture *capture, struct error *error);
 
+/* After capture_drain(): attempts that the programs still followed (fentry and kprobe). */
+uint32_t capture_under_way(const struct capture *capture);
+
 void capture_close(struct capture *capture);
 
 #endif

@@ -520,6 +520,9 @@ static void finish(struct recorder *r)
 		r->failure = error;
 		fail(r);
 	}
+	if (r->options->verbose)
+		fprintf(stderr, PROGRAM ": %u attempts under way in the kernel\n",
+			capture_under_way(r->capture));
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, UINT64_MAX);
 	if (r->kept)

@@ -42,6 +42,7 @@ struct extract {
 	const char *name;
 	int fd;
 	unsigned int redact;
+	bool packets;
 	struct trace_writer *writer; /* NULL until the first event tells the host */
 	struct part **parts;
 	size_t count;
@@ -81,7 +82,7 @@ int extract_check(const char *redact, struct error *error)
 	return parse(redact, &bits, error);
 }
 
-struct extract *extract_new(const char *name, const char *redact, struct error *error)
+struct extract *extract_new(const char *name, const char *redact, bool packets, struct error *error)
 {
 	struct extract *x = calloc(1, sizeof *x);
 
@@ -90,6 +91,7 @@ struct extract *extract_new(const char *name, const char *redact, struct error *
 		return NULL;
 	}
 	x->name = name;
+	x->packets = packets;
 	if (parse(redact, &x->redact, error)) {
 		free(x);
 		return NULL;
@@ -133,11 +135,12 @@ static int start(struct extract *x, const struct part *part, struct error *error
 		.host = part->header.host,
 		.backend = part->header.backend,
 		.recorder = bytes_of("tcpconnect-read " VERSION),
-		.filters = bytes_of("written by tcpconnect-read -w")};
+		.filters = bytes_of("written by tcpconnect-read -w"),
+		.packets = x->packets};
 
 	memcpy(info.session, part->header.session, sizeof info.session);
 	x->writer = trace_writer_new(x->fd, x->name, &info, error);
-	return x->writer ? 0 : -1;
+	return x->writer ? trace_writer_compress(x->writer, error) : -1;
 }
 
 static int write_batch(struct extract *x, struct part *part, struct error *error)

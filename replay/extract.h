@@ -14,8 +14,12 @@ struct extract;
 /* redact: the columns to leave out, with commas between; may be NULL. Returns 0, or -1. */
 int extract_check(const char *redact, struct error *error);
 
-/* Creates the file, which must not exist; - is standard output. NULL: see error. */
-struct extract *extract_new(const char *name, const char *redact, struct error *error);
+/*
+ * Creates the file, which must not exist; - is standard output. packets: with a
+ * synthetic one for each event. NULL: see error.
+ */
+struct extract *extract_new(
+	const char *name, const char *redact, bool packets, struct error *error);
 void extract_free(struct extract *extract);
 
 /* Both return 0, or -1: see error. */

@@ -114,7 +114,7 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 	struct winsize size;
 
 	if (o->write) {
-		sink->extract = extract_new(o->write, o->redact, error);
+		sink->extract = extract_new(o->write, o->redact, !o->no_packets, error);
 		merge_need_results(merge);
 		return sink->extract ? 0 : -1;
 	}

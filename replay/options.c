@@ -73,6 +73,9 @@ static const struct option_row table[] = {
 	{'w', "write", "FILE", "write what matches as a trace", option_text, AT(write)},
 	{0, "redact", "COL[,COL..]", "of -w: leave these out, such as args", option_text,
 		AT(redact)},
+	{0, "packets", NULL, "of -w: with packets for Wireshark (default)", option_flag,
+		AT(packets)},
+	{0, "no-packets", NULL, "of -w: without them", option_flag, AT(no_packets)},
 	{'n', "limit", "N", "stop after N matches; of --top: N rows", option_count, AT(limit)},
 	{'q', "quiet", NULL, "only errors on stderr", option_flag, AT(quiet)},
 	{'v', "verbose", NULL, "detail under each row; say what is in each file", option_flag,
@@ -121,6 +124,10 @@ static int check(struct read_options *o, struct error *error)
 		return error_set(
 			error, "--write makes a trace: leave out --json, --csv and --pace");
 	o->follow = o->follow && has_files(o);
+	if ((o->packets || o->no_packets) && !o->write)
+		return error_set(error, "--%spackets goes with --write", o->packets ? "" : "no-");
+	if (o->packets && o->no_packets)
+		return error_set(error, "--packets and --no-packets exclude each other");
 	if (o->redact && !o->write)
 		return error_set(error, "--redact goes with --write");
 	if (o->write && extract_check(o->redact, error))

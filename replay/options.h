@@ -14,6 +14,7 @@ struct read_options {
 	struct answer_choice answer;
 	const struct answer_kind *answer_kind; /* NULL: print the events */
 	const char *write, *redact;
+	bool packets, no_packets;
 	uint64_t limit;      /* stop after so many matches; 0: never */
 	uint64_t pace_milli; /* thousandths of the recorded speed; 0: as fast as it goes */
 	bool follow, json, csv, quiet, verbose, help, version;

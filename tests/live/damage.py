@@ -46,7 +46,7 @@ def one_of_two():
 def unbuffered_trace(count):
     """A trace with a batch for each connect, and the log."""
     uid = fresh_uids(1)[0]
-    with Recorder("-u", uid, "--unbuffered") as recorder:
+    with Recorder("-u", uid, "--unbuffered", "--no-packets") as recorder:
         log = connects(count, "-u", uid, "-k", 2, "-m", "v4,v6,closed4")
         recorder.stop()
     return recorder.trace, log

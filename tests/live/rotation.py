@@ -4,7 +4,7 @@ import random
 import signal
 import time
 
-from harness import (BUILD, Load, Recorder, blocks_of, connects, expect, fresh_uids, read,
+from harness import (BUILD, Load, Recorder, blocks_of, connects, expect, fresh_uids, need, read,
                      rows_of, run, same, test, wait_for)
 from numbered import (NAME, Numbered, closed_in_order, count_in, files_of, fresh_directory, rows_in,
                       spans_in)
@@ -28,6 +28,23 @@ def by_time():
            f"{files}")
     expect(run("tests/decode.py", "--check", *files).returncode == 0,
            run("tests/decode.py", "--check", *files).stdout)
+
+
+@test("finished files have the packets of the file that was written")
+def with_packets():
+    need("tshark")
+    uid, directory = fresh_uids(1)[0], fresh_directory()
+    with Numbered(directory, "-G", 1, "-u", uid, packets=True) as recorder:
+        log = connects(3000, "-u", uid, "-m", MODES, "-r", 1500)
+        recorder.stop()
+    same(log, rows_in(directory))
+    closed_in_order(directory)
+    ports = []
+    for path in files_of(directory):
+        result = run("tshark", "-r", path, "-Y", "tcp", "-T", "fields", "-e", "tcp.srcport")
+        expect(result.returncode == 0, result.stderr)
+        ports += result.stdout.split()
+    expect(sorted(ports) == sorted(row["lport"] for row in log), f"{len(ports)} packets")
 
 
 @test("an idle recorder begins its next file too, and sleeps in between")

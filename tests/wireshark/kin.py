@@ -3,7 +3,7 @@ import re
 
 import big_endian
 from golden import WITH_PACKETS, same_rows
-from harness import expect, fresh, need, read_quietly, run, test
+from harness import BUILD, expect, fresh, need, read_quietly, run, test
 from tshark import events, readable, rows, tshark
 
 COLUMNS = "clock,host,uid,pid,tid,saddr,lport,daddr,dport,result,comm"
@@ -12,7 +12,7 @@ PLAIN = WITH_PACKETS[1]
 
 def made(*command):
     name = fresh("pcapng")
-    need(command[0])
+    need(str(command[0]))
     result = run(*[name if part == "OUT" else part for part in command])
     expect(result.returncode == 0 and name.exists(), f"{command[0]}: {result.stderr}")
     return name
@@ -29,6 +29,19 @@ def copies():
         key = lambda row: row["frame.packet_id"]
         same_rows(command[0], sorted(rows(copy, *fields, show="tcp", plugin=False), key=key),
                   sorted(rows(PLAIN, *fields, show="tcp", plugin=False), key=key))
+
+
+@test("tcpconnect-read -w adds the packets, and removes them with --no-packets")
+def extracted():
+    reader = BUILD / "tcpconnect-read"
+    without = made(reader, "-r", PLAIN, "--no-packets", "-w", "OUT")
+    again = made(reader, "-r", without, "-w", "OUT")
+    fields = ("frame.time_epoch", "ip.src", "ipv6.src", "tcp.srcport", "ip.dst", "ipv6.dst", "tcp.dstport")
+    expect(not rows(without, "frame.number", show="tcp", plugin=False), "there are packets still")
+    same_rows("packets", rows(again, *fields, show="tcp", plugin=False),
+              rows(PLAIN, *fields, show="tcp", plugin=False))
+    wanted = read_quietly("-r", PLAIN, "-o", COLUMNS)
+    same_rows("events", read_quietly("-r", again, "-o", COLUMNS).splitlines(), wanted.splitlines())
 
 
 @test("a section of the other byte order shows the same")
