@@ -129,6 +129,7 @@ static void everything_at_its_longest_fits(void **state)
 
 static void cut_arguments_are_marked(void **state)
 {
+	static uint8_t text[4096];
 	struct process process = some_process("a");
 	struct event event = some_event(&process);
 
@@ -136,6 +137,10 @@ static void cut_arguments_are_marked(void **state)
 	process.args = (struct bytes){(const uint8_t *)"a\0b", 3};
 	process.flags = PROCESS_ARGS_CUT;
 	assert_string_equal(comment_of(&event), "a[1234] uid=1000 args=a b\\...");
+	/* Once, also where the word itself is cut. */
+	memset(text, 'x', sizeof text);
+	process.args = (struct bytes){text, sizeof text};
+	assert_null(strstr(comment_of(&event), "\\...\\..."));
 }
 
 /* Sum of 16-bit words, folded: 0xffff over a part that holds its own checksum. */
