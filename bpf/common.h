@@ -107,7 +107,7 @@ static __always_inline int filter_wants(__u32 pid, __u32 uid, __u8 family, __u16
 
 /*
  * Waking the reader costs twenty times what the sample does, so it is done
- * only when the reader asked for it, and once. See capture/ring.c for the
+ * only when the reader asked for it, and once. See capture/recorder.c for the
  * other half.
  */
 static __always_inline __u64 wakeup_flags(void)
