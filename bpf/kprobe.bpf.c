@@ -6,30 +6,17 @@
  *
  * The kernel can miss a return probe (all its instances are in use). Then an
  * entry stays behind: it is counted as lost when the thread connects again,
- * or by the recorder at the end.
+ * or by the recorder, which sweeps the map.
  */
 #include "open.h"
 
 #define CALLS_MAX 16384 /* threads inside connect() at one time */
 
-/* tcp_v6_connect calls tcp_v4_connect for a mapped address: both can be open in a thread. */
-struct call_key {
-	__u32 tid;
-	__u32 family;
-};
-
-struct call {
-	struct sock *sk;
-	__u32 daddr[4]; /* as asked for */
-	__u16 dport;    /* host byte order */
-	__u16 reserved[3];
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, CALLS_MAX);
-	__type(key, struct call_key);
-	__type(value, struct call);
+	__type(key, struct open_call_key);
+	__type(value, struct open_call);
 } calls SEC(".maps");
 
 /* The head of a sockaddr_in or sockaddr_in6. */
@@ -43,8 +30,8 @@ static __always_inline int call_entered(
 	struct sock *sk, const void *address, int length, __u32 family)
 {
 	struct capture_counters *count = this_cpu_counters();
-	struct call_key key = {(__u32)bpf_get_current_pid_tgid(), family};
-	struct call call = {.sk = sk};
+	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), family};
+	struct open_call call = {.entered_ns = bpf_ktime_get_boot_ns(), .sk = (__u64)sk};
 	struct address_head head = {};
 
 	if (!count)
@@ -73,16 +60,16 @@ static __always_inline int call_entered(
 
 static __always_inline int call_returned(__u32 hook_family, int ret)
 {
-	struct call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
+	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
 	struct call_facts facts = {.family = (__u8)hook_family};
 	struct tcp_sock *tcp;
-	struct call *found;
+	struct open_call *found;
 	struct sock *sk;
 
 	found = bpf_map_lookup_elem(&calls, &key);
 	if (!found)
 		return 0;
-	sk = found->sk;
+	sk = (struct sock *)found->sk;
 	tcp = (struct tcp_sock *)sk;
 	facts.dport = found->dport;
 	copy_address(facts.daddr, found->daddr);

@@ -9,7 +9,8 @@
  *
  * The caller holds the socket's lock until the function has returned, so only
  * what happens inside the call can come before the return. A socket leaves
- * SYN_SENT always by way of inet_sock_set_state: nothing stays in the map.
+ * SYN_SENT always by way of inet_sock_set_state, so nothing stays in the map but
+ * what the kernel does not show to these programs: see capture/sweep.h.
  */
 #ifndef OPEN_H
 #define OPEN_H
@@ -17,11 +18,6 @@
 #include "common.h"
 
 #define JUST_NOW_NS 100000 /* between the two programs of one change of state */
-
-struct open_attempt {
-	__u64 id; /* 0: the call has not returned yet */
-	__u64 start_ns;
-};
 
 /* By the address of the struct sock. */
 struct {

@@ -133,12 +133,34 @@ struct capture_control {
 	__u32 reserved;
 };
 
+/* What the backends fentry and kprobe keep of an attempt under way, by the address of its struct sock. */
+struct open_attempt {
+	__u64 id; /* 0: the call has not returned yet */
+	__u64 start_ns;
+};
+
+/* What kprobe keeps of a call from its entry to its return. */
+struct open_call {
+	__u64 entered_ns;
+	__u64 sk;       /* struct sock */
+	__u32 daddr[4]; /* as asked for */
+	__u16 dport;    /* host byte order */
+	__u16 reserved[3];
+};
+
+/* tcp_v6_connect calls tcp_v4_connect for a mapped address: both can be open in a thread. */
+struct open_call_key {
+	__u32 tid;
+	__u32 family;
+};
+
 #define PORT_BITMAP_WORDS (65536 / 64)
 #define OPEN_MAX 65536 /* attempts under way that can be followed to their outcome */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");
 _Static_assert(sizeof(struct sample_source) == 72, "layout shared with the kernel side");
+_Static_assert(sizeof(struct open_call) == 40, "layout shared with the kernel side");
 _Static_assert(sizeof(struct sample_outcome) == 32, "layout shared with the kernel side");
 #endif
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
+#include "sweep.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #define WAKEUP_FRACTION 4 /* of the ring: full enough to wake the reader */
+#define SWEEP_NS 60000000000ull
 #define DRAIN_ROUNDS 1000 /* of a millisecond: the most to wait for running programs */
 
 struct capture {
@@ -24,6 +26,8 @@ struct capture {
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
+	struct sweep_maps maps;
+	uint64_t swept_ns, swept; /* when last; entries */
 	struct capture_counters missed; /* what the programs could not count themselves */
 	capture_sample *sample;
 	void *context;
@@ -52,6 +56,13 @@ static struct bpf_program *find_program(
 	const struct capture *c, const struct backend_program *program)
 {
 	return bpf_object__find_program_by_name(c->object, program->name);
+}
+
+static int map_fd(const struct capture *c, const char *name)
+{
+	struct bpf_map *map = find_map(c, name);
+
+	return map ? bpf_map__fd(map) : -1;
 }
 
 /* How many rows a hash needs for the values; ports have their bitmap instead. */
@@ -196,6 +207,8 @@ static int open_ring(struct capture *c, struct error *error)
 	if (control == MAP_FAILED)
 		return error_set(error, "cannot map the control page: %s", strerror(errno));
 	c->control = control;
+	c->maps = (struct sweep_maps){map_fd(c, "calls"), map_fd(c, "open_attempts"),
+		c->failed_only ? map_fd(c, "held") : -1};
 	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
 	c->cpus = libbpf_num_possible_cpus();
 	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
@@ -351,48 +364,32 @@ struct capture_counters capture_count(const struct capture *c)
 	return sum;
 }
 
-struct open_call {
-	uint32_t tid, family;
-};
-
-/* The kprobe backend: calls whose return was missed, or had not come when it was detached. */
-static void count_open_calls(struct capture *c)
+void capture_sweep(struct capture *c, uint64_t now_ns)
 {
-	struct bpf_map *calls = find_map(c, "calls");
-	struct open_call key, inner;
-	void *from = NULL;
-	uint8_t value[64];
+	struct swept swept;
 
-	for (; calls && !bpf_map__get_next_key(calls, from, &key, sizeof key); from = &key) {
-		/* A mapped address: tcp_v6_connect has called tcp_v4_connect, one attempt. */
-		inner = (struct open_call){key.tid, 4};
-		if (key.family == 6 && !bpf_map__lookup_elem(calls, &inner, sizeof inner, value,
-					       bpf_map__value_size(calls), 0))
-			continue;
-		c->missed.seen++;
-		c->missed.lost++;
-	}
-}
-
-/* Entries of a map that has keys of eight bytes; 0 without that map. */
-static uint32_t count_entries(const struct capture *c, const char *name)
-{
-	struct bpf_map *map = find_map(c, name);
-	uint32_t entries = 0;
-	uint64_t key;
-	void *from = NULL;
-
-	for (; map && !bpf_map__get_next_key(map, from, &key, sizeof key); from = &key)
-		entries++;
-	return entries;
+	if (now_ns - c->swept_ns < SWEEP_NS)
+		return;
+	c->swept_ns = now_ns;
+	swept = sweep(&c->maps, now_ns);
+	c->missed.seen += swept.calls;
+	c->missed.lost += swept.calls + swept.held;
+	c->missed.partial += swept.outcomes;
+	c->swept += swept.calls + swept.returns + swept.outcomes + swept.held;
 }
 
 int capture_drain(struct capture *c, struct error *error)
 {
+	uint64_t calls;
+
 	detach(c);
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
-	c->missed.filtered += count_entries(c, "held");
-	c->under_way = count_entries(c, "open_attempts") + count_entries(c, "calls");
+	c->missed.filtered += sweep_count(c->maps.held);
+	c->under_way = sweep_count(c->maps.open_attempts) + sweep_count(c->maps.calls);
+	/* Calls whose return was missed, or had not come when it was detached. */
+	calls = sweep_calls(c->maps.calls, UINT64_MAX);
+	c->missed.seen += calls;
+	c->missed.lost += calls;
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
 		struct capture_counters count = capture_count(c);
 
@@ -402,13 +399,17 @@ int capture_drain(struct capture *c, struct error *error)
 			break;
 		usleep(1000);
 	}
-	count_open_calls(c);
 	return capture_consume(c, error) < 0 ? -1 : 0;
 }
 
 uint32_t capture_under_way(const struct capture *c)
 {
 	return c->under_way;
+}
+
+uint64_t capture_swept(const struct capture *c)
+{
+	return c->swept;
 }
 
 void capture_close(struct capture *c)

@@ -44,6 +44,12 @@ int capture_consume(struct capture *capture, struct error *error);
 struct capture_counters capture_count(const struct capture *capture);
 
 /*
+ * Forgets attempts whose end the kernel did not show to the programs, at most
+ * once a minute; what becomes unknown by that is counted.
+ */
+void capture_sweep(struct capture *capture, uint64_t now_ns);
+
+/*
  * Detaches, hands out what is left in the ring, and waits for programs still
  * running on other CPUs, so that the counters are final.
  */
@@ -51,6 +57,9 @@ int capture_drain(struct capture *capture, struct error *error);
 
 /* After capture_drain(): attempts that the programs still followed (fentry and kprobe). */
 uint32_t capture_under_way(const struct capture *capture);
+
+/* How many entries capture_sweep() has found. */
+uint64_t capture_swept(const struct capture *capture);
 
 void capture_close(struct capture *capture);
 

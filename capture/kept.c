@@ -9,13 +9,14 @@
 struct slot {
 	struct kept_event kept;
 	struct process *process; /* owned */
-	uint64_t age;            /* counts on; 0: free */
-	uint32_t next_free;
+	uint64_t ticket;         /* 0: free */
+	uint32_t next, previous; /* slot plus 1: the one added after, before; next of those that are free */
 };
 
 struct kept {
 	uint32_t limit, used, free; /* free: slot plus 1; slots from used on were never taken */
-	uint64_t age;
+	uint32_t first, last;       /* slot plus 1 */
+	uint32_t added;             /* counts on, and around */
 	struct slot *slots;
 };
 
@@ -44,66 +45,73 @@ void kept_free(struct kept *k)
 	free(k);
 }
 
-int64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
+bool kept_is_full(const struct kept *k)
+{
+	return !k->free && k->used == k->limit;
+}
+
+/* A slot's neighbour on one side, or the end of the list. */
+static uint32_t *next_of(struct kept *k, uint32_t slot)
+{
+	return slot ? &k->slots[slot - 1].next : &k->first;
+}
+
+static uint32_t *previous_of(struct kept *k, uint32_t slot)
+{
+	return slot ? &k->slots[slot - 1].previous : &k->last;
+}
+
+uint64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
 {
 	uint32_t at = k->free ? k->free - 1 : k->used;
 	struct process *process;
 	struct slot *s;
 
-	if (at == k->limit)
-		return -1;
+	assert(!kept_is_full(k));
 	process = process_copy(event->process);
 	if (!process)
-		return -1;
+		return KEPT_NONE;
 	s = &k->slots[at];
 	if (k->free)
-		k->free = s->next_free;
+		k->free = s->next;
 	else
 		k->used++;
+	if (!++k->added)
+		k->added = 1;
 	s->kept = (struct kept_event){*event, number};
 	s->process = process;
 	s->kept.event.process = process;
-	s->age = ++k->age;
-	return at;
+	s->ticket = (uint64_t)k->added << 32 | at;
+	s->next = 0;
+	s->previous = k->last;
+	*next_of(k, k->last) = at + 1;
+	k->last = at + 1;
+	return s->ticket;
 }
 
-struct kept_event *kept_get(struct kept *k, uint64_t slot)
+struct kept_event *kept_get(struct kept *k, uint64_t ticket)
 {
-	assert(slot < k->used && k->slots[slot].age);
-	return &k->slots[slot].kept;
+	uint32_t at = (uint32_t)ticket;
+
+	return at < k->used && k->slots[at].ticket == ticket ? &k->slots[at].kept : NULL;
 }
 
-void kept_remove(struct kept *k, uint64_t slot)
+uint64_t kept_oldest(const struct kept *k)
 {
-	struct slot *s = &k->slots[slot];
+	return k->first ? k->slots[k->first - 1].ticket : KEPT_NONE;
+}
 
-	assert(slot < k->used && s->age);
+void kept_remove(struct kept *k, uint64_t ticket)
+{
+	uint32_t at = (uint32_t)ticket;
+	struct slot *s = &k->slots[at];
+
+	assert(at < k->used && s->ticket == ticket);
 	free(s->process);
+	*next_of(k, s->previous) = s->next;
+	*previous_of(k, s->next) = s->previous;
 	s->process = NULL;
-	s->age = 0;
-	s->next_free = k->free;
-	k->free = (uint32_t)slot + 1;
-}
-
-static int compare_age(const void *a, const void *b)
-{
-	const struct slot *const *x = a, *const *y = b;
-
-	return ((*x)->age > (*y)->age) - ((*x)->age < (*y)->age);
-}
-
-void kept_visit(
-	struct kept *k, void (*visit)(void *context, struct kept_event *event), void *context)
-{
-	struct slot **order = calloc((size_t)k->used + 1, sizeof(struct slot *));
-	size_t count = 0;
-
-	for (uint32_t i = 0; order && i < k->used; i++)
-		if (k->slots[i].age)
-			order[count++] = &k->slots[i];
-	if (order)
-		qsort(order, count, sizeof *order, compare_age);
-	for (size_t i = 0; i < count; i++)
-		visit(context, &order[i]->kept);
-	free(order);
+	s->ticket = 0;
+	s->next = k->free;
+	k->free = at + 1;
 }

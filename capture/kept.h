@@ -16,16 +16,22 @@ struct kept_event {
 struct kept *kept_new(uint32_t limit);
 void kept_free(struct kept *kept);
 
-/* Copies the event with its process. Returns its slot, or -1: no room. */
-int64_t kept_add(struct kept *kept, const struct event *event, uint64_t number);
+bool kept_is_full(const struct kept *kept);
 
-/* The event in a slot, as long as it stays there. */
-struct kept_event *kept_get(struct kept *kept, uint64_t slot);
+/*
+ * Copies the event with its process, while there is room. Returns a ticket, which
+ * is no other event's, or KEPT_NONE: out of memory.
+ */
+uint64_t kept_add(struct kept *kept, const struct event *event, uint64_t number);
 
-void kept_remove(struct kept *kept, uint64_t slot);
+#define KEPT_NONE UINT64_MAX
 
-/* Calls visit for each event that is left, the oldest first. */
-void kept_visit(
-	struct kept *kept, void (*visit)(void *context, struct kept_event *event), void *context);
+/* The event of a ticket, as long as it stays. NULL: it has been removed. */
+struct kept_event *kept_get(struct kept *kept, uint64_t ticket);
+
+/* The ticket of the one that was added first of those there are, or KEPT_NONE. */
+uint64_t kept_oldest(const struct kept *kept);
+
+void kept_remove(struct kept *kept, uint64_t ticket);
 
 #endif

@@ -128,15 +128,33 @@ static bool drop_success(struct recorder *r, const struct event *event)
 	return true;
 }
 
-/* A copy waits for the outcome. Returns its slot, by which the outcome comes. */
+/* How it ended is not known, at the end of the recording or when too many wait for that. */
+static void release_oldest(struct recorder *r, bool at_end)
+{
+	uint64_t ticket = kept_oldest(r->kept);
+	const struct event *event = &kept_get(r->kept, ticket)->event;
+
+	if (!r->filter_here)
+		print(r, event);
+	else if (at_end)
+		drop_success(r, event);
+	else
+		r->lost++; /* whether it is wanted will not be known */
+	kept_remove(r->kept, ticket);
+}
+
+/* A copy waits for the outcome. Returns the ticket by which that comes. */
 static uint64_t keep(struct recorder *r, const struct event *event, uint64_t number)
 {
-	int64_t slot = kept_add(r->kept, event, number);
+	uint64_t ticket;
 
-	if (slot >= 0)
-		return (uint64_t)slot;
+	if (kept_is_full(r->kept))
+		release_oldest(r, false);
+	ticket = kept_add(r->kept, event, number);
+	if (ticket != KEPT_NONE)
+		return ticket;
 	if (r->filter_here)
-		r->lost++; /* whether it is wanted will not be known */
+		r->lost++;
 	else
 		print(r, event);
 	return ASSEMBLE_NO_RESULT;
@@ -180,6 +198,8 @@ static void take_result(void *context, uint64_t number, const struct result *res
 		return;
 	}
 	kept = kept_get(r->kept, number);
+	if (!kept) /* it had to make room */
+		return;
 	kept->event.result = *result;
 	if (!drop_success(r, &kept->event)) {
 		if (r->filter_here)
@@ -189,15 +209,6 @@ static void take_result(void *context, uint64_t number, const struct result *res
 		print(r, &kept->event);
 	}
 	kept_remove(r->kept, number);
-}
-
-/* At the end: undecided. */
-static void release_kept(void *context, struct kept_event *kept)
-{
-	struct recorder *r = context;
-
-	if (!drop_success(r, &kept->event))
-		print(r, &kept->event);
 }
 
 /* capture_sample */
@@ -451,6 +462,7 @@ static int work(struct recorder *r)
 	if (n < 0)
 		fail(r);
 	r->now = clock_anchor_now();
+	capture_sweep(r->capture, r->now.boot_ns);
 	assemble_release(r->assemble, r->now.boot_ns);
 	if (r->output) {
 		if (r->flush)
@@ -521,12 +533,14 @@ static void finish(struct recorder *r)
 		fail(r);
 	}
 	if (r->options->verbose)
-		fprintf(stderr, PROGRAM ": %u attempts under way in the kernel\n",
-			capture_under_way(r->capture));
+		fprintf(stderr,
+			PROGRAM ": %u attempts under way in the kernel, %" PRIu64
+				" whose end was not seen\n",
+			capture_under_way(r->capture), capture_swept(r->capture));
 	r->now = clock_anchor_now();
 	assemble_release(r->assemble, UINT64_MAX);
-	if (r->kept)
-		kept_visit(r->kept, release_kept, r);
+	while (r->kept && kept_oldest(r->kept) != KEPT_NONE)
+		release_oldest(r, true);
 	flush_print(r);
 	if (r->output && output_finish(r->output, is_impatient, r, &error) && !r->failed) {
 		r->failure = error;

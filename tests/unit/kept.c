@@ -2,55 +2,76 @@
 #include "unit.h"
 #include "../../capture/kept.h"
 
-static int64_t add(struct kept *k, uint32_t pid)
+static uint64_t add(struct kept *k, uint32_t pid)
 {
 	char name[] = "curl";
 	struct process process = {.pid = pid, .comm = bytes_of(name)};
 	struct event event = {.tid = pid, .process = &process};
-	int64_t slot = kept_add(k, &event, pid + 100);
+	uint64_t ticket = kept_add(k, &event, pid + 100);
 
 	memset(name, 'x', 4); /* the copy is complete */
 	process.pid = 0;
-	return slot;
+	return ticket;
 }
 
-static void note(void *context, struct kept_event *kept)
+/* Removes them all, the oldest first: their threads. */
+static void take_all(struct kept *k, char *text)
 {
-	char *text = context;
+	*text = '\0';
+	for (uint64_t ticket; (ticket = kept_oldest(k)) != KEPT_NONE; kept_remove(k, ticket)) {
+		const struct kept_event *kept = kept_get(k, ticket);
 
-	sprintf(text + strlen(text), "%u %u %.*s, ", kept->event.tid, kept->event.process->pid,
-		(int)kept->event.process->comm.length, kept->event.process->comm.data);
+		sprintf(text + strlen(text), "%u %u %.*s, ", kept->event.tid, kept->event.process->pid,
+			(int)kept->event.process->comm.length, kept->event.process->comm.data);
+	}
 }
 
 static void events_are_copied_and_left_in_order(void **state)
 {
 	struct kept *k = kept_new(3);
-	char text[200] = "";
-	int64_t slots[3];
+	uint64_t tickets[4];
+	char text[200];
 
 	(void)state;
-	for (uint32_t i = 0; i < 3; i++)
-		slots[i] = add(k, i + 1);
-	assert_int_equal(add(k, 4), -1);
-	assert_int_equal(kept_get(k, (uint64_t)slots[1])->number, 102);
-	kept_remove(k, (uint64_t)slots[0]);
-	assert_int_equal(add(k, 5), slots[0]);
-	kept_visit(k, note, text);
-	assert_string_equal(text, "2 2 curl, 3 3 curl, 5 5 curl, ");
-	for (unsigned int i = 0; i < 3; i++)
-		kept_remove(k, (uint64_t)slots[i]);
-	text[0] = '\0';
-	kept_visit(k, note, text);
-	assert_string_equal(text, "");
-	assert_true(add(k, 6) >= 0);
+	assert_true(kept_oldest(k) == KEPT_NONE);
+	for (uint32_t i = 0; i < 3; i++) {
+		assert_false(kept_is_full(k));
+		tickets[i] = add(k, i + 1);
+	}
+	assert_true(kept_is_full(k));
+	assert_int_equal(kept_get(k, tickets[1])->number, 102);
+	kept_remove(k, tickets[1]);
+	tickets[3] = add(k, 5);
+	take_all(k, text);
+	assert_string_equal(text, "1 1 curl, 3 3 curl, 5 5 curl, ");
+	assert_true(add(k, 6) != KEPT_NONE);
+	take_all(k, text);
+	assert_string_equal(text, "6 6 curl, ");
 	kept_free(k);
 	kept_free(NULL);
+}
+
+/* The outcome of one that had to make room is not taken for that of its successor. */
+static void a_ticket_is_good_for_one_event(void **state)
+{
+	struct kept *k = kept_new(1);
+	uint64_t first = add(k, 1), second;
+
+	(void)state;
+	kept_remove(k, first);
+	second = add(k, 2);
+	assert_true(first != second);
+	assert_null(kept_get(k, first));
+	assert_null(kept_get(k, KEPT_NONE));
+	assert_int_equal(kept_get(k, second)->event.tid, 2);
+	kept_free(k);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_are_copied_and_left_in_order),
+		cmocka_unit_test(a_ticket_is_good_for_one_event),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
