@@ -88,7 +88,8 @@ check: deps
 	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
 	$Qtests/run $(SUITES)
 
-$(SUITES:%=check-%): check-%: deps
+# Of check-leaks, which takes an hour: tests/leaks/run.
+$(SUITES:%=check-%) check-leaks: check-%: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
 	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
 	$Qtests/run $*
@@ -160,5 +161,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check soak $(SUITES:%=check-%) test-programs install install-wireshark format clean
+.PHONY: all deps demo check soak $(SUITES:%=check-%) check-leaks test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)
