@@ -40,8 +40,7 @@ static __always_inline void load_common(struct call_facts *facts, struct sock *s
 		facts->flags |= SAMPLE_NONBLOCKING;
 }
 
-SEC("fexit/tcp_v4_connect")
-int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
+static __always_inline int v4_returned(struct sock *sk, const void *address, int length, int ret)
 {
 	struct call_facts facts = {.family = 4};
 
@@ -57,22 +56,35 @@ int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int r
 	return attempt_returned(sk, ret, &facts);
 }
 
+SEC("fexit/tcp_v4_connect")
+int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
+{
+	return v4_returned(sk, address, length, ret);
+}
+
+/* Runs programs of cgroups, which may refuse: then tcp_v4_connect is not called. */
+SEC("fexit/tcp_v4_pre_connect")
+int BPF_PROG(v4_refused, struct sock *sk, const void *address, int length, int ret)
+{
+	return ret ? v4_returned(sk, address, length, ret) : 0;
+}
+
 /*
  * The destination of a failed call into daddr. Returns 0 if it is out of reach:
- * refused before it was stored in the socket (EINVAL, or a multicast address),
- * where this kernel forbids to read the argument.
+ * refused before it was stored in the socket (EINVAL, a multicast address, or by
+ * a cgroup), where this kernel forbids to read the argument.
  */
 static __always_inline int load_failed(
-	__u32 daddr[4], struct sock *sk, const void *address, int ret)
+	__u32 daddr[4], struct sock *sk, const void *address, int ret, int refused)
 {
 	if (settings.may_read)
 		return !bpf_probe_read_kernel(daddr, 16, address + 8);
 	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
-	return ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff;
+	return !refused && ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff;
 }
 
-SEC("fexit/tcp_v6_connect")
-int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
+static __always_inline int v6_returned(
+	struct sock *sk, const void *address, int length, int ret, int refused)
 {
 	struct call_facts facts = {.family = 6};
 	struct capture_counters *count;
@@ -82,7 +94,7 @@ int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int r
 	facts.dport = ADDRESS_PORT(address);
 	if (!ret) {
 		load_address(facts.daddr, &sk->__sk_common.skc_v6_daddr);
-	} else if (!load_failed(facts.daddr, sk, address, ret)) {
+	} else if (!load_failed(facts.daddr, sk, address, ret, refused)) {
 		count = this_cpu_counters();
 		if (count && attempt_wanted(count, 6, facts.dport))
 			add_one(&count->lost);
@@ -90,7 +102,8 @@ int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int r
 	}
 	if (is_mapped(facts.daddr)) {
 		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-		if (ret != -ENETUNREACH || !BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only))
+		if (!refused && (ret != -ENETUNREACH ||
+					!BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
 			return 0;
 		facts.family = 4;
 		facts.flags = SAMPLE_MAPPED;
@@ -101,6 +114,18 @@ int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int r
 	}
 	load_common(&facts, sk);
 	return attempt_returned(sk, ret, &facts);
+}
+
+SEC("fexit/tcp_v6_connect")
+int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
+{
+	return v6_returned(sk, address, length, ret, 0);
+}
+
+SEC("fexit/tcp_v6_pre_connect")
+int BPF_PROG(v6_refused, struct sock *sk, const void *address, int length, int ret)
+{
+	return ret ? v6_returned(sk, address, length, ret, 1) : 0;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -58,7 +58,8 @@ static __always_inline int call_entered(
 	return 0;
 }
 
-static __always_inline int call_returned(__u32 hook_family, int ret)
+/* refusal: of the function that runs programs of cgroups; if they refuse, the other is not called. */
+static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
 	struct call_facts facts = {.family = (__u8)hook_family};
@@ -74,10 +75,13 @@ static __always_inline int call_returned(__u32 hook_family, int ret)
 	facts.dport = found->dport;
 	copy_address(facts.daddr, found->daddr);
 	bpf_map_delete_elem(&calls, &key);
+	if (refusal && !ret)
+		return 0;
 	if (hook_family == 6 && is_mapped(facts.daddr)) {
 		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-		if (!(ret == -ENETUNREACH &&
-			    BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only)))
+		if (!refusal &&
+			!(ret == -ENETUNREACH &&
+				BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only)))
 			return 0;
 		facts.family = 4;
 		facts.flags = SAMPLE_MAPPED;
@@ -114,7 +118,7 @@ int BPF_KPROBE(v4_enter, struct sock *sk, void *address, int length)
 SEC("kretprobe/tcp_v4_connect")
 int BPF_KRETPROBE(v4_return, int ret)
 {
-	return call_returned(4, ret);
+	return call_returned(4, ret, 0);
 }
 
 SEC("kprobe/tcp_v6_connect")
@@ -126,7 +130,31 @@ int BPF_KPROBE(v6_enter, struct sock *sk, void *address, int length)
 SEC("kretprobe/tcp_v6_connect")
 int BPF_KRETPROBE(v6_return, int ret)
 {
-	return call_returned(6, ret);
+	return call_returned(6, ret, 0);
+}
+
+SEC("kprobe/tcp_v4_pre_connect")
+int BPF_KPROBE(v4_ask, struct sock *sk, void *address, int length)
+{
+	return call_entered(sk, address, length, 4);
+}
+
+SEC("kretprobe/tcp_v4_pre_connect")
+int BPF_KRETPROBE(v4_refused, int ret)
+{
+	return call_returned(4, ret, 1);
+}
+
+SEC("kprobe/tcp_v6_pre_connect")
+int BPF_KPROBE(v6_ask, struct sock *sk, void *address, int length)
+{
+	return call_entered(sk, address, length, 6);
+}
+
+SEC("kretprobe/tcp_v6_pre_connect")
+int BPF_KRETPROBE(v6_refused, int ret)
+{
+	return call_returned(6, ret, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -102,14 +102,18 @@ static int check_cgroup(struct error *missing)
 const struct backend backends[] = {
 	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state",
 		backend_fentry, backend_fentry_end, NULL, NULL,
-		{OUTCOMES, {"v4_connect", 0, 1}, {"v6_connect", FEATURE_IPV6, 1}}, 0, 1,
+		{OUTCOMES, {"v4_connect", 0, 1}, {"v6_connect", FEATURE_IPV6, 1},
+			{"v4_refused", FEATURE_REFUSAL, 0}, {"v6_refused", FEATURE_REFUSAL, 0}},
+		0, 1,
 		check_tracing},
 	{"kprobe",
 		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
 		"inet_sock_set_state",
 		backend_kprobe, backend_kprobe_end, NULL, NULL,
 		{OUTCOMES, {"v4_return", 0, 0}, {"v4_enter", 0, 1}, {"v6_return", FEATURE_IPV6, 0},
-			{"v6_enter", FEATURE_IPV6, 1}},
+			{"v6_enter", FEATURE_IPV6, 1}, {"v4_refused", FEATURE_REFUSAL, 0},
+			{"v4_ask", FEATURE_REFUSAL, 0}, {"v6_refused", FEATURE_REFUSAL, 0},
+			{"v6_ask", FEATURE_REFUSAL, 0}},
 		0, 1, check_kprobe},
 	{"cgroup",
 		"cgroup/connect4, connect6, sock_release and sockops on the root of cgroup v2, "

@@ -7,14 +7,15 @@
 
 #include "../formats/error.h"
 
-#define BACKEND_PROGRAMS_MAX 6
+#define BACKEND_PROGRAMS_MAX 10
 
 /* What a backend can do without, in a kernel that refuses the hook. */
 enum feature {
 	FEATURE_OUTCOME = 1, /* the tracepoint that tells how attempts end */
 	FEATURE_CLOSE = 2,   /* the hook of a program that closes its socket */
 	FEATURE_IPV6 = 4,
-	FEATURES_ALL = 7,
+	FEATURE_REFUSAL = 8, /* by programs of cgroups */
+	FEATURES_ALL = 15,
 };
 
 struct backend {

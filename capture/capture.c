@@ -259,6 +259,7 @@ static const struct {
 	{FEATURE_OUTCOME, "outcomes, or their reasons, are not recorded"},
 	{FEATURE_CLOSE, "attempts that a program gave up look as if they had failed"},
 	{FEATURE_IPV6, "IPv6 connects are not recorded"},
+	{FEATURE_REFUSAL, "what a program of a cgroup refuses is not recorded"},
 };
 
 struct capture *capture_open(const struct backend *backend, const struct capture_options *options,

@@ -13,7 +13,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/io_uring.h>
+#include <mntent.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -27,6 +29,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -706,6 +709,97 @@ static void datagrams(const struct kind *k, uint16_t port)
 	close(fd);
 }
 
+static const char *cgroup_root(void)
+{
+	static char path[256];
+	FILE *mounts = setmntent("/proc/self/mounts", "r");
+	struct mntent *mount;
+
+	while (mounts && (mount = getmntent(mounts)))
+		if (!strcmp(mount->mnt_type, "cgroup2"))
+			snprintf(path, sizeof path, "%s", mount->mnt_dir);
+	return *path ? path : NULL;
+}
+
+/* A program for a cgroup that refuses every connect() of that type. */
+static int refuse(int cgroup, unsigned int type)
+{
+	const struct bpf_insn refusal[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr load, attach;
+
+	memset(&load, 0, sizeof load);
+	load.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
+	load.expected_attach_type = type;
+	load.insns = (uintptr_t)refusal;
+	load.insn_cnt = 2;
+	load.license = (uintptr_t) "BSD";
+	memset(&attach, 0, sizeof attach);
+	attach.target_fd = (uint32_t)cgroup;
+	attach.attach_bpf_fd = (uint32_t)syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof load);
+	attach.attach_type = type;
+	attach.attach_flags = BPF_F_ALLOW_MULTI;
+	return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
+}
+
+/* By a child of ours in a cgroup of its own. */
+static void refused_by_cgroup(const struct kind *k, uint16_t port)
+{
+	const char *root = cgroup_root();
+	struct to t = to(k->address, port);
+	char path[300], procs[400];
+	int cgroup;
+	pid_t child;
+
+	snprintf(path, sizeof path, "%s/attempts-%d", root ? root : "", getpid());
+	if (!root || mkdir(path, 0755)) {
+		skip(k->name, "cgroup v2");
+		return;
+	}
+	cgroup = open(path, O_RDONLY | O_DIRECTORY);
+	if (refuse(cgroup, BPF_CGROUP_INET4_CONNECT) || refuse(cgroup, BPF_CGROUP_INET6_CONNECT))
+		die("attach to a cgroup");
+	close(cgroup);
+	child = fork();
+	if (!child) {
+		bool v6 = t.any.sa_family == AF_INET6;
+		bool is_mapped = v6 && IN6_IS_ADDR_V4MAPPED(&t.v6.sin6_addr);
+		FILE *file;
+
+		snprintf(procs, sizeof procs, "%s/cgroup.procs", path);
+		file = fopen(procs, "w");
+		if (!file || fputs("0", file) < 0 || fclose(file))
+			die("cgroup.procs");
+		know_self();
+		if (connect_and_expect(k->name, new_socket(t.any.sa_family, 0), &t,
+			    is_mapped ? "mapped" : NULL) != EPERM)
+			die("not refused");
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+	rmdir(path);
+}
+
+/* In a network namespace of its own. */
+static void without_ipv6(const struct kind *k, uint16_t port)
+{
+	struct to t = to(k->address, port);
+	pid_t child = fork();
+
+	if (!child) {
+		if (unshare(CLONE_NEWNET) ||
+			system("${ip:-ip} link set lo up && "
+			       "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6"))
+			die("disable_ipv6");
+		know_self();
+		connect_and_expect(k->name, new_socket(AF_INET6, 0), &t, NULL);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
 static const struct kind kinds[] = {
 	{"blocking v4", blocking, "127.0.0.1", true},
 	{"blocking v4 closed", blocking, "127.0.0.1", false},
@@ -745,6 +839,11 @@ static const struct kind kinds[] = {
 	{"no route v6", blocking, NO_ROUTE6, false},
 	{"unreachable route", blocking, UNREACHABLE, false},
 	{"prohibited route", blocking, PROHIBITED, false},
+	{"IPv6 switched off", without_ipv6, "::1", false},
+	{"IPv6 switched off and no route", without_ipv6, NO_ROUTE6, false},
+	{"refused by a cgroup", refused_by_cgroup, "127.0.0.1", false},
+	{"refused by a cgroup v6", refused_by_cgroup, "::1", false},
+	{"refused by a cgroup mapped", refused_by_cgroup, "::ffff:127.0.0.1", false},
 	{"given up", given_up, SILENT, false},
 	{"killed", killed, SILENT, false},
 	{"interrupted", interrupted, SILENT, false},
@@ -753,11 +852,21 @@ static const struct kind kinds[] = {
 	{0},
 };
 
+/* Else booted with ipv6.disable=1. */
+static bool has_ipv6(void)
+{
+	int fd = socket(AF_INET6, SOCK_STREAM, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static void run(const struct kind *k, uint16_t port)
 {
 	int servers[3] = {-1, -1, -1};
 
-	if (k->open) {
+	if (k->open && (has_ipv6() || !strchr(k->address, ':'))) {
 		servers[0] = listener("127.0.0.1", port);
 		servers[1] = listener("::1", port);
 		if (!strcmp(k->address, LINK_LOCAL)) {
@@ -770,7 +879,10 @@ static void run(const struct kind *k, uint16_t port)
 		}
 	}
 	know_self();
-	k->run(k, port);
+	if (strchr(k->address, ':') && !has_ipv6())
+		skip(k->name, "IPv6");
+	else
+		k->run(k, port);
 	for (int i = 0; i < 3; i++)
 		if (servers[i] >= 0)
 			close(servers[i]);

@@ -7,7 +7,8 @@ from collections import defaultdict
 COLUMNS = "pid,tid,uid,euid,ip,daddr,dport,flags,netns,returned,result"
 
 SYNC = ("no free port", "no route", "no route v6", "unreachable route", "prohibited route",
-        "mapped on an IPv6-only socket")
+        "mapped on an IPv6-only socket", "IPv6 switched off", "IPv6 switched off and no route",
+        "refused by a cgroup", "refused by a cgroup v6", "refused by a cgroup mapped")
 ANY = None
 
 
@@ -15,8 +16,8 @@ def read_log(text):
     return list(csv.DictReader(text.splitlines()))
 
 
-def unknown(backend, kernel="", locked=False):
-    """What a backend cannot know of some cases: {(field, case): what stands there instead}, with case
+def unknown(backend, kernel="", locked=False, plain=False):
+    """plain: no BTF. What a backend cannot know of some cases: {(field, case): what stands there instead}, with case
     "" for every one. The reasons are in tcpconnect-rec(8), BACKENDS."""
     may = {}
     for case in ("io_uring worker", "io_uring poll thread"):
@@ -26,7 +27,7 @@ def unknown(backend, kernel="", locked=False):
         may["flags", ""] = ANY
         for case in SYNC:
             may["result", case] = ("failed",)
-        if kernel.startswith("5.10"):  # no errno without the tracepoint
+        if plain or kernel.startswith("5.10"):  # no errno without the tracepoint
             for case in ("blocking v4 closed", "blocking v6 closed", "mapped closed", "no answer",
                          "non-blocking closed", "again after a failure", "no neighbour", "given up"):
                 may["result", case] = ("failed",)
@@ -60,9 +61,9 @@ def differs(call, row, may):
     return wrong
 
 
-def check(log, rows, backend, kernel="", locked=False):
+def check(log, rows, backend, kernel="", locked=False, plain=False):
     """{case: what is wrong with it, "" if nothing}"""
-    may = unknown(backend, kernel, locked)
+    may = unknown(backend, kernel, locked, plain)
     calls, found = defaultdict(list), defaultdict(list)
     for call in log:
         calls[call["dport"], call["case"]].append(call)
