@@ -45,6 +45,14 @@ struct {
 	__type(value, __u8);
 } filter_pids SEC(".maps"), filter_uids SEC(".maps");
 
+/* In place of these come the maps that the user names. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u64);
+} filter_cgroups SEC(".maps"), filter_mounts SEC(".maps");
+
 /* Bit p % 64 of word p / 64 is set for each listed port p. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -139,12 +147,34 @@ static __always_inline void task_identity(__u64 *start_ns, __u64 *exec_id)
 	*exec_id = task->self_exec_id;
 }
 
+static __always_inline int maps_want(void)
+{
+	__u64 key;
+
+	if (settings.filters & FILTER_CGROUP) {
+		key = bpf_get_current_cgroup_id();
+		if (!bpf_map_lookup_elem(&filter_cgroups, &key))
+			return 0;
+	}
+#ifndef PLAIN
+	if (settings.filters & FILTER_MOUNT) {
+		struct task_struct *task = (struct task_struct *)bpf_get_current_task_btf();
+
+		key = task->nsproxy->mnt_ns->ns.inum;
+		if (!bpf_map_lookup_elem(&filter_mounts, &key))
+			return 0;
+	}
+#endif
+	return 1;
+}
+
 /* Counts an attempt of the current task. 1 if the user wants it; else it is counted as filtered. */
 static __always_inline int attempt_wanted(struct capture_counters *count, __u8 family, __u16 dport)
 {
 	add_one(&count->seen);
 	if (filter_wants(bpf_get_current_pid_tgid() >> 32, (__u32)bpf_get_current_uid_gid(), family,
-		    dport))
+		    dport) &&
+		maps_want())
 		return 1;
 	add_one(&count->filtered);
 	return 0;

@@ -100,7 +100,16 @@ struct mptcp_subflow_context {
 	struct sock *conn;
 };
 
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct task_struct {
+	struct nsproxy *nsproxy;
 	unsigned int flags;
 	struct task_struct *group_leader;
 	__u64 start_boottime;

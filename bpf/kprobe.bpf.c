@@ -58,7 +58,8 @@ static __always_inline int call_entered(
 	return 0;
 }
 
-/* refusal: of the function that runs programs of cgroups; if they refuse, the other is not called. */
+/* refusal: of the function that runs programs of cgroups; if they refuse, the other is not called.
+ */
 static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
@@ -79,9 +80,8 @@ static __always_inline int call_returned(__u32 hook_family, int ret, int refusal
 		return 0;
 	if (hook_family == 6 && is_mapped(facts.daddr)) {
 		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-		if (!refusal &&
-			!(ret == -ENETUNREACH &&
-				BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only)))
+		if (!refusal && !(ret == -ENETUNREACH && BPF_CORE_READ_BITFIELD_PROBED(
+								 &sk->__sk_common, skc_ipv6only)))
 			return 0;
 		facts.family = 4;
 		facts.flags = SAMPLE_MAPPED;

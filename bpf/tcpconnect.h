@@ -109,6 +109,8 @@ struct capture_counters {
 #define FILTER_PID_NOT 8u
 #define FILTER_UID_NOT 16u
 #define FILTER_PORT_NOT 32u
+#define FILTER_CGROUP 64u /* the map filter_cgroups is the user's: ids of cgroups */
+#define FILTER_MOUNT 128u /* filter_mounts: inodes of mount namespaces; needs BTF */
 
 /* Read-only for the programs: the verifier removes the filters that are not used. */
 struct capture_settings {
@@ -133,7 +135,8 @@ struct capture_control {
 	__u32 reserved;
 };
 
-/* What the backends fentry and kprobe keep of an attempt under way, by the address of its struct sock. */
+/* What the backends fentry and kprobe keep of an attempt under way, by the address of its struct
+ * sock. */
 struct open_attempt {
 	__u64 id; /* 0: the call has not returned yet */
 	__u64 start_ns;

@@ -104,8 +104,7 @@ const struct backend backends[] = {
 		backend_fentry, backend_fentry_end, NULL, NULL,
 		{OUTCOMES, {"v4_connect", 0, 1}, {"v6_connect", FEATURE_IPV6, 1},
 			{"v4_refused", FEATURE_REFUSAL, 0}, {"v6_refused", FEATURE_REFUSAL, 0}},
-		0, 1,
-		check_tracing},
+		0, 1, check_tracing},
 	{"kprobe",
 		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
 		"inet_sock_set_state",

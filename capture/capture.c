@@ -27,7 +27,7 @@ struct capture {
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
 	struct sweep_maps maps;
-	uint64_t swept_ns, swept; /* when last; entries */
+	uint64_t swept_ns, swept;       /* when last; entries */
 	struct capture_counters missed; /* what the programs could not count themselves */
 	capture_sample *sample;
 	void *context;
@@ -92,7 +92,9 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			   (f->ports.count ? FILTER_PORT : 0) |
 			   (f->pids.negated ? FILTER_PID_NOT : 0) |
 			   (f->uids.negated ? FILTER_UID_NOT : 0) |
-			   (f->ports.negated ? FILTER_PORT_NOT : 0),
+			   (f->ports.negated ? FILTER_PORT_NOT : 0) |
+			   (options->cgroup_map >= 0 ? FILTER_CGROUP : 0) |
+			   (options->mount_map >= 0 ? FILTER_MOUNT : 0),
 		.family = f->family,
 		.wakeup_bytes = options->ring_bytes / WAKEUP_FRACTION,
 		.failed_only = c->failed_only,
@@ -104,6 +106,17 @@ static int configure(struct capture *c, const struct capture_options *options, s
 	};
 	struct bpf_map *held = find_map(c, "held");
 
+	if (options->mount_map >= 0 &&
+		((c->backend->plain && c->left_out & FEATURE_OUTCOME) ||
+			libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
+				BPF_FUNC_get_current_task_btf, NULL) != 1))
+		return error_set(error, "--mntnsmap: this kernel cannot tell mount namespaces: it "
+					"needs BTF, and Linux 6.1 suffices");
+	if ((options->cgroup_map >= 0 &&
+		    bpf_map__reuse_fd(find_map(c, "filter_cgroups"), options->cgroup_map)) ||
+		(options->mount_map >= 0 &&
+			bpf_map__reuse_fd(find_map(c, "filter_mounts"), options->mount_map)))
+		return error_set(error, "cannot use the pinned maps: %s", strerror(errno));
 	if (bpf_map__set_initial_value(find_map(c, ".rodata"), &settings, sizeof settings) ||
 		bpf_map__set_max_entries(find_map(c, "ring"), (uint32_t)options->ring_bytes) ||
 		bpf_map__set_max_entries(find_map(c, "filter_pids"), list_size(&f->pids)) ||

@@ -15,9 +15,11 @@ struct capture;
 typedef void capture_sample(void *context, const void *sample, size_t length);
 
 struct capture_options {
-	const struct filter *filter; /* run in the kernel */
-	size_t ring_bytes;           /* a power of two, at least a page */
-	bool verbose;                /* libbpf's messages to stderr */
+	const struct filter *filter; /* what of it the kernel can apply, runs there */
+	/* Sets of processes: ids of cgroups, inodes of mount namespaces; negative: not in use. */
+	int cgroup_map, mount_map;
+	size_t ring_bytes; /* a power of two, at least a page */
+	bool verbose;      /* libbpf's messages to stderr */
 };
 
 /*

@@ -19,8 +19,7 @@ static void read_line(const char *path, char *out, int size)
 		fclose(file);
 }
 
-int host_describe(struct host *host, const char *backend, const char *filters, bool all_in_kernel,
-	struct error *error)
+int host_describe(struct host *host, const char *backend, struct error *error)
 {
 	struct utsname u;
 
@@ -32,11 +31,6 @@ int host_describe(struct host *host, const char *backend, const char *filters, b
 	snprintf(host->kernel, sizeof host->kernel, "%s %s", u.sysname, u.release);
 	snprintf(host->hardware, sizeof host->hardware, "%s", u.machine);
 	read_line("/proc/sys/kernel/random/boot_id", host->boot_id, sizeof host->boot_id);
-	if (*filters)
-		snprintf(host->filters, sizeof host->filters, "%s (in the kernel%s)", filters,
-			all_in_kernel ? "" : ", failed in the recorder");
-	else
-		snprintf(host->filters, sizeof host->filters, "none");
 	host->info.file = 1;
 	host->info.anchor = clock_anchor_now();
 	host->info.host = bytes_of(host->name);
@@ -45,6 +39,5 @@ int host_describe(struct host *host, const char *backend, const char *filters, b
 	host->info.hardware = bytes_of(host->hardware);
 	host->info.recorder = bytes_of("tcpconnect-rec " VERSION);
 	host->info.backend = bytes_of(backend);
-	host->info.filters = bytes_of(host->filters);
 	return 0;
 }

@@ -10,11 +10,8 @@ struct host {
 	struct trace_info info; /* its bytes point into this struct: do not copy it */
 };
 
-/*
- * Fills all of it: a new session, file 1, the clocks as of now. all_in_kernel:
- * no filter runs in the recorder. -1: no random numbers.
- */
-int host_describe(struct host *host, const char *backend, const char *filters, bool all_in_kernel,
-	struct error *error);
+/* Fills all of it but the filters: a new session, file 1, the clocks as of now. -1: no random
+ * numbers. */
+int host_describe(struct host *host, const char *backend, struct error *error);
 
 #endif

@@ -10,7 +10,8 @@ struct slot {
 	struct kept_event kept;
 	struct process *process; /* owned */
 	uint64_t ticket;         /* 0: free */
-	uint32_t next, previous; /* slot plus 1: the one added after, before; next of those that are free */
+	uint32_t next, previous; /* slot plus 1: the one added after, before; next of those that are
+				    free */
 };
 
 struct kept {

@@ -112,6 +112,14 @@ static const struct option_row table[] = {
 	FILTER_OPTIONS(AT(filter)),
 	{'x', "failed", NULL, "only attempts that fail; adds the column RESULT", option_failed,
 		AT(filter)},
+	PROCESS_FILTER_OPTIONS(AT(filter)),
+	{0, "cgroupmap", "PATH", "only cgroups whose ids are in this pinned map", option_text,
+		AT(maps.cgroups)},
+	{0, "mntnsmap", "PATH", "only mount namespaces that are in this pinned map", option_text,
+		AT(maps.mount_namespaces)},
+	EXPRESSION_OPTION(AT(filter)),
+	{'c', "count", NULL, "count connects per source, destination and port", option_flag,
+		AT(count)},
 	COLUMN_OPTIONS(AT(columns)),
 	{0, "style", "STYLE", "columns as of that peer: bcc, bcc2019 or libbpf", option_text,
 		AT(columns) + offsetof(struct columns_choice, style)},
@@ -169,6 +177,8 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 		return error_set(error, "--print goes with -w: without it the columns are printed");
 	if (options->print && !strcmp(options->write, "-"))
 		return error_set(error, "--print and -w - both want standard output");
+	if (options->count && (options->print || (options->write && !strcmp(options->write, "-"))))
+		return error_set(error, "-c, --print and -w - all want standard output");
 	return check_files(options, error);
 }
 
@@ -179,5 +189,5 @@ void rec_options_release(struct rec_options *options)
 
 void rec_options_help(FILE *out)
 {
-	options_help(table, "tcpconnect-rec [-w FILE] [options]", out);
+	options_help(table, "tcpconnect-rec [-w FILE] [options] [EXPRESSION]", out);
 }

@@ -12,6 +12,7 @@
 #include "output.h"
 #include "privileges.h"
 #include "processes.h"
+#include "../formats/count.h"
 #include "../formats/result.h"
 
 #include <errno.h>
@@ -49,12 +50,15 @@ struct recorder {
 	struct assemble *assemble;
 	struct processes *processes;
 	struct columns *columns; /* NULL: not printing */
+	struct count *count;     /* NULL: not counting */
 	int signals, epoll;
 	struct output_options output_options;
 	struct output *output; /* NULL: not writing */
 	struct clock_anchor now;
 	uint64_t taken, filtered, lost; /* here, beside what the kernel counts */
 	bool filter_here;               /* -x, in a backend that cannot */
+	struct filter filter;           /* all that is applied here; borrowed */
+	struct filter_notes notes;      /* of it */
 	struct kept *kept;              /* NULL: nothing is shown or dropped by its outcome */
 	struct counters final;
 	struct error failure; /* of an output, inside a callback */
@@ -101,6 +105,8 @@ static void print(struct recorder *r, const struct event *event)
 
 	if (r->columns)
 		columns_print(r->columns, &row, stdout);
+	if (r->count && count_add(r->count, event, &r->failure))
+		fail(r);
 }
 
 /* Into the trace, if there is one. Returns the number of the event. */
@@ -170,7 +176,10 @@ static uint64_t take_event(void *context, const struct event *assembled)
 	uint64_t number;
 
 	event->process = processes_find(r->processes, &facts);
-
+	if (!filters_want(&r->filter, event, &r->notes)) {
+		r->filtered++;
+		return ASSEMBLE_NO_RESULT;
+	}
 	if (r->options->events && r->taken == r->options->events) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
@@ -253,35 +262,64 @@ static int open_output(struct recorder *r, struct error *error)
 	return r->output ? 0 : -1;
 }
 
-static struct capture *try_backend(struct recorder *r, const struct backend *b, struct error *error)
+static struct capture *try_backend(struct recorder *r, const struct backend *b,
+	const struct capture_options *options, struct error *error)
 {
-	struct capture_options options = {.filter = &r->options->filter,
-		.ring_bytes = r->options->ring_bytes,
-		.verbose = r->options->verbose};
 	struct error warning;
-	struct capture *capture = capture_open(b, &options, take_sample, r, &warning, error);
+	struct capture *capture = capture_open(b, options, take_sample, r, &warning, error);
 
 	if (capture && *warning.text && !r->options->quiet)
 		fprintf(stderr, PROGRAM ": %s: %s\n", b->name, warning.text);
 	return capture;
 }
 
+static int open_maps(
+	const struct filter_maps *paths, struct capture_options *capture, struct error *error)
+{
+	if (paths->cgroups)
+		capture->cgroup_map = filters_open_map("--cgroupmap", paths->cgroups, error);
+	if (paths->mount_namespaces && (!paths->cgroups || capture->cgroup_map >= 0))
+		capture->mount_map = filters_open_map("--mntnsmap", paths->mount_namespaces, error);
+	return (paths->cgroups && capture->cgroup_map < 0) ||
+			       (paths->mount_namespaces && capture->mount_map < 0)
+		       ? -1
+		       : 0;
+}
+
+static void close_maps(const struct capture_options *capture)
+{
+	if (capture->cgroup_map >= 0)
+		close(capture->cgroup_map);
+	if (capture->mount_map >= 0)
+		close(capture->mount_map);
+}
+
 /* The named backend, or the first that this kernel takes. */
 static int attach(struct recorder *r, const char **chosen, struct error *error)
 {
+	struct capture_options options = {.filter = &r->options->filter,
+		.cgroup_map = -1,
+		.mount_map = -1,
+		.ring_bytes = r->options->ring_bytes,
+		.verbose = r->options->verbose};
 	char reasons[sizeof error->text] = "";
 	size_t used = 0;
 
+	if (open_maps(&r->options->maps, &options, error)) {
+		close_maps(&options);
+		return -1;
+	}
 	for (const struct backend *b = backends; b->name && !r->capture; b++) {
 		if (r->options->backend && strcmp(r->options->backend, b->name))
 			continue;
-		r->capture = try_backend(r, b, error);
+		r->capture = try_backend(r, b, &options, error);
 		if (r->capture)
 			*chosen = b->name;
 		else if (used < sizeof reasons)
 			used += (size_t)snprintf(reasons + used, sizeof reasons - used,
 				"\n  %s: %s", b->name, error->text);
 	}
+	close_maps(&options);
 	if (!r->capture)
 		return error_set(error, "no backend can run here:%s", reasons);
 	return 0;
@@ -344,7 +382,6 @@ static int block_signals(struct error *error)
 struct recorder *recorder_new(const struct rec_options *options, struct error *error)
 {
 	struct recorder *r = calloc(1, sizeof *r);
-	char filters[3900];
 	const char *backend = "";
 	uint64_t hold;
 
@@ -355,7 +392,11 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	r->options = options;
 	r->signals = r->epoll = -1;
 	hold = options->write && !options->print ? HOLD_WRITING_MS : HOLD_PRINTING_MS;
-	if (!options->write || options->print) {
+	if (options->count) {
+		r->count = count_new(FORMAT_COLUMNS, options->columns.style, error);
+		if (!r->count)
+			goto failed;
+	} else if (!options->write || options->print) {
 		r->columns = columns_new(&options->columns, error);
 		if (!r->columns)
 			goto failed;
@@ -370,12 +411,13 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		goto failed;
 	r->signals = block_signals(error);
 	if (r->signals < 0 || attach(r, &backend, error) || open_processes(r, backend, error) ||
-		open_epoll(r, error) ||
-		host_describe(&r->host, backend,
-			filter_describe(&options->filter, filters, sizeof filters),
-			capture_failed_only(r->capture) || !options->filter.failed, error))
+		open_epoll(r, error) || host_describe(&r->host, backend, error))
 		goto failed;
-	r->filter_here = options->filter.failed && !capture_failed_only(r->capture);
+	filters_describe(&options->filter, &options->maps, capture_failed_only(r->capture),
+		r->host.filters, sizeof r->host.filters);
+	r->host.info.filters = bytes_of(r->host.filters);
+	r->filter = filters_of_recorder(&options->filter, !capture_failed_only(r->capture));
+	r->filter_here = r->filter.failed;
 	if (r->filter_here || (r->columns && columns_need_result(r->columns))) {
 		r->kept = kept_new(KEPT_MAX);
 		if (!r->kept) {
@@ -403,6 +445,7 @@ void recorder_free(struct recorder *r)
 	assemble_free(r->assemble);
 	processes_close(r->processes);
 	columns_free(r->columns);
+	count_free(r->count);
 	kept_free(r->kept);
 	output_free(r->output);
 	if (r->signals >= 0)
@@ -441,11 +484,13 @@ static void handle_signals(struct recorder *r)
 /* A reader of standard output that went away ends the printing; recording goes on. */
 static void flush_print(struct recorder *r)
 {
-	if (!r->columns || (!fflush(stdout) && !ferror(stdout)))
+	if ((!r->columns && !r->count) || (!fflush(stdout) && !ferror(stdout)))
 		return;
 	error_set(&r->failure, "cannot write to standard output: %s", strerror(errno));
 	columns_free(r->columns);
+	count_free(r->count);
 	r->columns = NULL;
+	r->count = NULL;
 	if (r->output)
 		fprintf(stderr, PROGRAM ": %s; recording goes on\n", r->failure.text);
 	else if (errno == EPIPE)
@@ -523,6 +568,16 @@ static bool is_impatient(void *context)
 	return asked;
 }
 
+/* Filters that nothing could pass because what they ask for is not known here. */
+static void say_unknown(const struct recorder *r)
+{
+	for (size_t i = 0; i < FILTER_FACTS; i++)
+		if (!r->notes.known[i] && r->notes.unknown[i])
+			fprintf(stderr,
+				PROGRAM ": %s: no %s are known, so it has nothing to go by\n",
+				filter_fact_names[i].option, filter_fact_names[i].what);
+}
+
 /* After the last sample: what is buffered, the end of the file, the final counters. */
 static void finish(struct recorder *r)
 {
@@ -541,7 +596,11 @@ static void finish(struct recorder *r)
 	assemble_release(r->assemble, UINT64_MAX);
 	while (r->kept && kept_oldest(r->kept) != KEPT_NONE)
 		release_oldest(r, true);
+	if (r->count && count_print(r->count, stdout, &r->failure))
+		fail(r);
 	flush_print(r);
+	if (!r->options->quiet)
+		say_unknown(r);
 	if (r->output && output_finish(r->output, is_impatient, r, &error) && !r->failed) {
 		r->failure = error;
 		fail(r);
@@ -592,7 +651,8 @@ static void ignore_sample(void *context, const void *sample, size_t length)
 int recorder_list_backends(FILE *out)
 {
 	static const struct filter no_filter;
-	struct capture_options options = {.filter = &no_filter, .ring_bytes = 4096};
+	struct capture_options options = {
+		.filter = &no_filter, .cgroup_map = -1, .mount_map = -1, .ring_bytes = 4096};
 	struct error warning, error;
 	int usable = 0;
 

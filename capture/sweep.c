@@ -12,8 +12,8 @@
 #define NS_PER_S 1000000000ull
 /* Inside the kernel's connect functions, which do not wait for the network. */
 #define CALL_MAX_NS (60 * NS_PER_S)
-/* Of a SYN: 128 times, doubling from a second up to two minutes, is four hours. */
-#define ATTEMPT_MAX_NS (5 * 3600 * NS_PER_S)
+/* 30 SYNs, doubling from a second up to two minutes, are 49 minutes; 7 are usual. */
+#define ATTEMPT_MAX_NS (3600 * NS_PER_S)
 
 struct entries {
 	uint32_t count, key_size, value_size;
@@ -58,7 +58,8 @@ static bool has(int map, const void *key)
 	return !bpf_map_lookup_elem(map, key, value);
 }
 
-/* A mapped address: tcp_v6_connect has called tcp_v4_connect, one attempt. So the outer ones first. */
+/* A mapped address: tcp_v6_connect has called tcp_v4_connect, one attempt. So the outer ones first.
+ */
 uint64_t sweep_calls(int map, uint64_t now_ns)
 {
 	struct entries e = entries_read(map);
@@ -72,8 +73,10 @@ uint64_t sweep_calls(int map, uint64_t now_ns)
 			memcpy(&key, e.keys + i * sizeof key, sizeof key);
 			memcpy(&call, e.values + i * sizeof call, sizeof call);
 			inner = (struct open_call_key){key.tid, 4};
-			if (key.family == family && is_older(call.entered_ns, CALL_MAX_NS, now_ns) &&
-				!bpf_map_delete_elem(map, &key) && (family == 4 || !has(map, &inner)))
+			if (key.family == family &&
+				is_older(call.entered_ns, CALL_MAX_NS, now_ns) &&
+				!bpf_map_delete_elem(map, &key) &&
+				(family == 4 || !has(map, &inner)))
 				lost++;
 		}
 	entries_free(&e);
@@ -91,7 +94,8 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 
 		memcpy(&socket, e.keys + i * sizeof socket, sizeof socket);
 		memcpy(&attempt, e.values + i * sizeof attempt, sizeof attempt);
-		if (!is_older(attempt.start_ns, attempt.id ? ATTEMPT_MAX_NS : CALL_MAX_NS, now_ns) ||
+		if (!is_older(
+			    attempt.start_ns, attempt.id ? ATTEMPT_MAX_NS : CALL_MAX_NS, now_ns) ||
 			bpf_map_delete_elem(maps->open_attempts, &socket))
 			continue;
 		if (!attempt.id)

@@ -17,7 +17,8 @@ struct sweep_maps {
 
 struct swept {
 	uint64_t calls;    /* never recorded */
-	uint64_t returns;  /* their call was never seen to return, and is counted for that elsewhere */
+	uint64_t returns;  /* their call was never seen to return, and is counted for that elsewhere
+			    */
 	uint64_t outcomes; /* recorded, but how they ended will not be known */
 	uint64_t held;     /* held back until they fail: never recorded */
 };

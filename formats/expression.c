@@ -19,6 +19,7 @@
 #define TCP_SYN 2
 
 struct expression {
+	char *text;
 	struct bpf_program program;
 };
 
@@ -179,8 +180,13 @@ struct expression *expression_new(const char *text, struct error *error)
 	if (pcap)
 		pcap_close(pcap);
 	free(numeric);
-	if (!status)
-		return e;
+	if (!status) {
+		e->text = strdup(text);
+		if (e->text)
+			return e;
+		pcap_freecode(&e->program);
+		error_set(error, "out of memory");
+	}
 	free(e);
 	return NULL;
 }
@@ -190,7 +196,13 @@ void expression_free(struct expression *e)
 	if (!e)
 		return;
 	pcap_freecode(&e->program);
+	free(e->text);
 	free(e);
+}
+
+const char *expression_text(const struct expression *e)
+{
+	return e->text;
 }
 
 static void put_be16(uint8_t *p, unsigned int value)

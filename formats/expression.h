@@ -15,6 +15,9 @@ struct expression;
 struct expression *expression_new(const char *text, struct error *error);
 void expression_free(struct expression *expression);
 
+/* As it was given. */
+const char *expression_text(const struct expression *expression);
+
 bool expression_matches(const struct expression *expression, const struct event *event);
 
 #endif

@@ -348,20 +348,33 @@ void filter_release(struct filter *filter)
 	memset(filter, 0, sizeof *filter);
 }
 
+/* The beginning of the next part. */
+static void describe_name(FILE *out, const char *name)
+{
+	fprintf(out, "%s%s", ftell(out) > 0 ? " and " : "", name);
+}
+
 static void describe(FILE *out, const char *name, const struct filter_list *list)
 {
 	if (!list->count)
 		return;
-	if (ftell(out) > 0)
-		fputs(" and ", out);
-	fprintf(out, "%s %s", name, list->negated ? "!" : "");
+	describe_name(out, name);
 	for (size_t i = 0; i < list->count; i++) {
 		const struct filter_range *range = &list->ranges[i];
 
-		fprintf(out, "%s%u", i ? "," : "", range->low);
+		fprintf(out, "%s%u", i ? "," : list->negated ? " !" : " ", range->low);
 		if (range->high != range->low)
 			fprintf(out, "-%u", range->high);
 	}
+}
+
+static void describe_texts(FILE *out, const char *name, const struct filter_texts *list)
+{
+	if (!list->count)
+		return;
+	describe_name(out, name);
+	for (size_t i = 0; i < list->count; i++)
+		fprintf(out, "%s%s", i ? "," : list->negated ? " !" : " ", list->texts[i]);
 }
 
 char *filter_describe(const struct filter *filter, char *out, size_t size)
@@ -376,6 +389,15 @@ char *filter_describe(const struct filter *filter, char *out, size_t size)
 	describe(stream, "pid", &filter->pids);
 	describe(stream, "uid", &filter->uids);
 	describe(stream, "port", &filter->ports);
+	describe_texts(stream, "comm", &filter->comms);
+	describe_texts(stream, "cgroup", &filter->cgroups);
+	describe(stream, "netns", &filter->netns);
+	if (filter->failed)
+		describe_name(stream, "failed");
+	if (filter->expression) {
+		describe_name(stream, "");
+		fprintf(stream, "(%s)", expression_text(filter->expression));
+	}
 	fclose(stream);
 	out[size - 1] = '\0';
 	return out;

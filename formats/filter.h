@@ -124,7 +124,10 @@ bool filter_wants_result(const struct filter *filter, const struct result *resul
 /* Of an event alone: all but host and time. */
 bool filter_matches(const struct filter *filter, const struct event *event);
 
-/* The filter in words, "" without one: "uid 1000,1001 and port !22". Cut to size. Returns out. */
+/*
+ * What of the filter a recorder can apply, in words, "" without any: "uid
+ * 1000,1001 and port !22". Cut to size. Returns out.
+ */
 char *filter_describe(const struct filter *filter, char *out, size_t size);
 
 #endif

@@ -34,7 +34,17 @@ struct option_row {
 		'6', "ipv6", NULL, "only IPv6", option_ipv6, (filter_at)                           \
 	}
 
-/* Filters that a trace is asked, in user space. */
+/* More of them, in user space. */
+#define PROCESS_FILTER_OPTIONS(filter_at)                                                          \
+	{0, "comm", "NAME[,NAME..]", "only threads of these names", option_comms, (filter_at)},    \
+		{0, "cgroup", "PATH[,PATH..]", "only these cgroups, and those below",              \
+			option_cgroups, (filter_at)},                                              \
+	{                                                                                          \
+		0, "netns", "INODE|PATH[,..]", "only these network namespaces", option_netns,      \
+			(filter_at)                                                                \
+	}
+
+/* Filters that only a trace is asked. */
 #define TRACE_FILTER_OPTIONS(filter_at)                                                            \
 	{'x', "failed", NULL, "only attempts that failed; adds the column RESULT", option_failed,  \
 		(filter_at)},                                                                      \
@@ -43,16 +53,10 @@ struct option_row {
 			option_results, (filter_at)},                                              \
 		{0, "min-latency", "MS", "only what took so long, or longer", option_min_latency,  \
 			(filter_at)},                                                              \
-		{0, "comm", "NAME[,NAME..]", "only threads of these names", option_comms,          \
-			(filter_at)},                                                              \
 		{0, "exe", "PATH[,PATH..]", "only these programs, path or name", option_exes,      \
 			(filter_at)},                                                              \
 		{0, "container", "ID[,ID..]", "only these containers; their first digits will do", \
 			option_containers, (filter_at)},                                           \
-		{0, "cgroup", "PATH[,PATH..]", "only these cgroups, and those below",              \
-			option_cgroups, (filter_at)},                                              \
-		{0, "netns", "INODE|PATH[,..]", "only these network namespaces", option_netns,     \
-			(filter_at)},                                                              \
 		{0, "ancestor", "PID|NAME[,..]", "only descendants of these processes",            \
 			option_ancestors, (filter_at)},                                            \
 		{0, "host", "NAME[,NAME..]", "only what these hosts recorded", option_hosts,       \

@@ -2,7 +2,7 @@
 /* --new-since: which programs connect where since a time, and never did before. */
 #include "../formats/when.h"
 #include "answer.h"
-#include "groups.h"
+#include "../formats/groups.h"
 
 #include <stdlib.h>
 #include <time.h>

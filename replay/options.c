@@ -47,6 +47,7 @@ static const struct option_row table[] = {
 	{'r', "read", "FILE", "a trace, a directory of them, or -; repeat it for more", add_file,
 		0},
 	FILTER_OPTIONS(AT(filter)),
+	PROCESS_FILTER_OPTIONS(AT(filter)),
 	TRACE_FILTER_OPTIONS(AT(filter)),
 	{0, "", "EXPRESSION", "only what matches this pcap-filter(7)", set_expression, AT(filter)},
 	COLUMN_OPTIONS(AT(columns)),

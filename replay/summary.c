@@ -4,7 +4,7 @@
  * way at the end, and each gap by its name.
  */
 #include "answer.h"
-#include "groups.h"
+#include "../formats/groups.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
 #include "../formats/result.h"
 #include "../formats/when.h"
 #include "answer.h"
-#include "groups.h"
+#include "../formats/groups.h"
 
 #include <stdlib.h>
 

@@ -6,7 +6,7 @@
  */
 #include "../formats/result.h"
 #include "answer.h"
-#include "groups.h"
+#include "../formats/groups.h"
 #include "latencies.h"
 
 #include <stdlib.h>

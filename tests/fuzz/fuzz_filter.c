@@ -18,6 +18,7 @@ struct options {
 
 static const struct option_row table[] = {
 	FILTER_OPTIONS(AT(filter)),
+	PROCESS_FILTER_OPTIONS(AT(filter)),
 	TRACE_FILTER_OPTIONS(AT(filter)),
 	EXPRESSION_OPTION(AT(filter)),
 	COLUMN_OPTIONS(AT(columns)),

@@ -2,9 +2,9 @@
 /*
  * What is in the maps of that name, of every recorder that runs.
  *
- * usage: entries MAP OBJECT    prints the id of each and the number of its entries; OBJECT: entries.bpf.o
- *        entries --fill MAP    fills hashes with keys of eight bytes to the brim, with values of
- *                              zeros but for a time in the second eight: just after the boot
+ * usage: entries MAP OBJECT    prints the id of each and the number of its entries; OBJECT:
+ * entries.bpf.o entries --fill MAP    fills hashes with keys of eight bytes to the brim, with
+ * values of zeros but for a time in the second eight: just after the boot
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,7 +17,8 @@
 static long count_storage(int map, const char *object)
 {
 	union bpf_iter_link_info info = {.map = {.map_fd = (__u32)map}};
-	LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+	LIBBPF_OPTS(
+		bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
 	struct bpf_object *programs = bpf_object__open(object);
 	struct bpf_link *link = NULL;
 	char bytes[4096];

@@ -62,7 +62,7 @@ static void attempt(int fd, const char *address, int error)
 
 struct kind {
 	const char *address;
-	int flags, error; /* of the socket; errno of connect() */
+	int flags, error;      /* of the socket; errno of connect() */
 	bool again, dissolved; /* connects twice; with AF_UNSPEC in between */
 };
 

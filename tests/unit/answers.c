@@ -2,7 +2,7 @@
 #include "unit.h"
 
 /* The unit tests link no objects of the reader; what is static there is told apart by name. */
-#include "../../replay/groups.c"
+#include "../../formats/groups.h"
 #define compare compare_latencies
 #include "../../replay/latencies.c"
 

@@ -21,8 +21,9 @@ static void take_all(struct kept *k, char *text)
 	for (uint64_t ticket; (ticket = kept_oldest(k)) != KEPT_NONE; kept_remove(k, ticket)) {
 		const struct kept_event *kept = kept_get(k, ticket);
 
-		sprintf(text + strlen(text), "%u %u %.*s, ", kept->event.tid, kept->event.process->pid,
-			(int)kept->event.process->comm.length, kept->event.process->comm.data);
+		sprintf(text + strlen(text), "%u %u %.*s, ", kept->event.tid,
+			kept->event.process->pid, (int)kept->event.process->comm.length,
+			kept->event.process->comm.data);
 	}
 }
 

@@ -3,7 +3,7 @@
 #ifndef GROUPS_H
 #define GROUPS_H
 
-#include "../formats/bytes.h"
+#include "bytes.h"
 
 struct group {
 	struct bytes key;
