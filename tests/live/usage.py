@@ -27,6 +27,11 @@ BOTH = [
     (["--nosuchoption"], "unknown option '--nosuchoption'; -h shows all"),
     (["-y"], "unknown option '-y'; -h shows all"),
     (["-p"], "option '-p' needs an argument"),
+    (["more"], "EXPRESSION: 'more' is not a word of pcap-filter(7), nor a number or an address: "
+               "names are not looked up"),
+    (["--netns", "/no/such"], "--netns: '/no/such' is not a network namespace: No such file or "
+                              "directory"),
+    (["--comm", "a,,b"], "--comm: '' is not a name"),
 ]
 COLUMNS = [
     (["-o", "nosuchcolumn"], "'nosuchcolumn' is not a column: time clock host uid euid user gid "
@@ -36,12 +41,10 @@ COLUMNS = [
     (["--style", "perl"], "'perl' is not a style: bcc, bcc2019 or libbpf"),
 ]
 READ = [
-    (["more"], "EXPRESSION: 'more' is not a word of pcap-filter(7), nor a number or an address: "
-               "names are not looked up"),
     (["--json", "--csv"], "--json and --csv exclude each other"),
 ]
 REC = [
-    (["more"], "unexpected 'more': every argument belongs to an option"),
+    (["-c", "--print"], "-c, --print and -w - all want standard output"),
     (["--backend", "magic"], "--backend: 'magic' is not a backend: auto, fentry, kprobe or cgroup"),
     (["-B", "0"], "-B: '0' is not a buffer size: a number of bytes from 1 to 1073741824, "
                   "with K, M or G"),

@@ -244,6 +244,14 @@ static void filters_are_described_in_words(void **state)
 	assert_string_equal(filter_describe(&filter, out, sizeof out),
 		"ip 6 and pid 3 and uid 1000,1001 and port !22,1024-65535");
 	filter_release(&filter);
+	assert_int_equal(filter_add_comms(&filter, "!nc,curl", &error), 0);
+	assert_int_equal(filter_add_cgroups(&filter, "/a", &error), 0);
+	assert_int_equal(filter_add_netns(&filter, "7", &error), 0);
+	assert_int_equal(filter_set_expression(&filter, "dst port 80", &error), 0);
+	filter.failed = true;
+	assert_string_equal(filter_describe(&filter, out, sizeof out),
+		"comm !nc,curl and cgroup /a and netns 7 and failed and (dst port 80)");
+	filter_release(&filter);
 }
 
 static void descriptions_are_cut_to_size(void **state)
