@@ -20,12 +20,17 @@ struct entries {
 	uint8_t *keys, *values;
 };
 
-/* A copy of the map. Empty without one, or without memory. */
+/*
+ * A copy of the map. Empty without one, or without memory. Not by a call that reads many entries at
+ * once: while it runs, the kernel skips the programs of kprobes on that CPU.
+ */
 static struct entries entries_read(int map)
 {
 	struct bpf_map_info info = {0};
-	uint32_t size = sizeof info, batch;
+	uint32_t size = sizeof info;
 	struct entries e = {0};
+	const void *from = NULL;
+	uint8_t *key;
 
 	if (map < 0 || bpf_obj_get_info_by_fd(map, &info, &size))
 		return e;
@@ -33,10 +38,14 @@ static struct entries entries_read(int map)
 	e.value_size = info.value_size;
 	e.keys = malloc((size_t)info.max_entries * info.key_size);
 	e.values = malloc((size_t)info.max_entries * info.value_size);
-	e.count = e.keys && e.values ? info.max_entries : 0;
-	/* Fails when it has come to the end of the map: that is how it ends. */
-	if (e.count)
-		bpf_map_lookup_batch(map, NULL, &batch, e.keys, e.values, &e.count, NULL);
+	for (; e.keys && e.values && e.count < info.max_entries; from = key) {
+		key = e.keys + (size_t)e.count * e.key_size;
+		if (bpf_map_get_next_key(map, from, key))
+			break;
+		/* An entry that is gone by now may make the kernel begin anew: hence the bound. */
+		if (!bpf_map_lookup_elem(map, key, e.values + (size_t)e.count * e.value_size))
+			e.count++;
+	}
 	return e;
 }
 
