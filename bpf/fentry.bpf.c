@@ -43,7 +43,7 @@ static __always_inline void load_common(struct call_facts *facts, struct sock *s
 SEC("fexit/tcp_v4_connect")
 int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct call_facts facts = {.family = 4};
+	struct call_facts facts = {.family = 4, .hook_family = 4};
 
 	if (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET)
 		return 0; /* names no destination */
@@ -74,7 +74,7 @@ static __always_inline int load_failed(
 SEC("fexit/tcp_v6_connect")
 int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct call_facts facts = {.family = 6};
+	struct call_facts facts = {.family = 6, .hook_family = 6};
 	struct capture_counters *count;
 
 	if (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6)

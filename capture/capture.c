@@ -90,6 +90,8 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.mptcp = c->backend->on_cgroup && !(c->left_out & FEATURE_CLOSE) &&
 			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 				 BPF_FUNC_skc_to_mptcp_sock, NULL) == 1,
+		.describe = !(c->left_out & FEATURE_DESCRIBE),
+		.arguments = options->arguments,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -243,6 +245,7 @@ static const struct {
 	unsigned int feature;
 	const char *without;
 } features[] = {
+	{FEATURE_DESCRIBE, "what processes are is not asked of the kernel"},
 	{FEATURE_OUTCOME, "outcomes, or their reasons, are not recorded"},
 	{FEATURE_CLOSE, "attempts that a program gave up look as if they had failed"},
 	{FEATURE_IPV6, "IPv6 connects are not recorded"},

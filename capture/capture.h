@@ -17,6 +17,7 @@ typedef void capture_sample(void *context, const void *sample, size_t length);
 struct capture_options {
 	const struct filter *filter; /* run in the kernel */
 	size_t ring_bytes;           /* a power of two, at least a page */
+	bool arguments;              /* command lines may be read */
 	bool verbose;                /* libbpf's messages to stderr */
 };
 

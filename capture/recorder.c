@@ -246,6 +246,7 @@ static struct capture *try_backend(struct recorder *r, const struct backend *b, 
 {
 	struct capture_options options = {.filter = &r->options->filter,
 		.ring_bytes = r->options->ring_bytes,
+		.arguments = !r->options->no_args,
 		.verbose = r->options->verbose};
 	struct error warning;
 	struct capture *capture = capture_open(b, &options, take_sample, r, &warning, error);

@@ -16,7 +16,7 @@ static struct {
 	size_t count;
 } given;
 
-static uint64_t give(void *context, const struct event *event)
+static uint64_t give(void *context, const struct event *event, uint64_t described)
 {
 	assert_ptr_equal(context, &given);
 	assert_true(given.count < COUNT(given.events));
