@@ -143,15 +143,15 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 }
 
 /* assemble_handlers.event */
-static uint64_t take_event(void *context, const struct event *assembled)
+static uint64_t take_event(void *context, const struct event *assembled, uint64_t described)
 {
-	const struct process_facts facts = {
-		assembled->time_ns, assembled->tid, *assembled->process};
+	struct process_facts facts = {
+		assembled->time_ns, assembled->tid, *assembled->process, NULL};
 	struct recorder *r = context;
 	struct event copy = *assembled, *event = &copy;
 	uint64_t number;
 
-	event->process = processes_find(r->processes, &facts);
+	event->process = processes_find(r->processes, &facts, described);
 
 	if (r->options->events && r->taken == r->options->events) {
 		r->filtered++;
@@ -205,11 +205,17 @@ static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
 	struct sample_attempt attempt;
+	__u32 kind = 0;
 
-	if (length == sizeof attempt) {
+	if (length >= sizeof kind)
+		memcpy(&kind, sample, sizeof kind);
+	if (kind == SAMPLE_PROCESS) {
+		processes_describe(r->processes, sample, length);
+		return;
+	}
+	if (kind == SAMPLE_ATTEMPT && length == sizeof attempt) {
 		memcpy(&attempt, sample, sizeof attempt);
-		if (attempt.kind == SAMPLE_ATTEMPT)
-			processes_see(r->processes, attempt.pid, attempt.time_ns);
+		processes_see(r->processes, attempt.pid, attempt.time_ns, attempt.process);
 	}
 	assemble_sample(r->assemble, sample, length);
 }

@@ -14,11 +14,13 @@ static struct {
 	struct event events[3 * WAITING_MOST];
 	char comms[3 * WAITING_MOST][SAMPLE_COMM_SIZE + 1];
 	size_t count;
+	uint64_t described; /* of the last */
 } given;
 
 static uint64_t give(void *context, const struct event *event, uint64_t described)
 {
 	assert_ptr_equal(context, &given);
+	given.described = described;
 	assert_true(given.count < COUNT(given.events));
 	assert_true(event->process->comm.length <= SAMPLE_COMM_SIZE);
 	given.events[given.count] = *event;

@@ -91,8 +91,9 @@ static struct process_cache *start_with(size_t limit, bool with_args)
 
 static struct process_facts facts_of(uint32_t pid, uint64_t time_ns)
 {
-	return (struct process_facts){time_ns, pid,
-		{.pid = pid,
+	return (struct process_facts){.time_ns = time_ns,
+		.tid = pid,
+		.process = {.pid = pid,
 			.uid = 10,
 			.gid = 20,
 			.euid = UNKNOWN_ID,
