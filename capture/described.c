@@ -131,10 +131,10 @@ static size_t take_exe(struct entry *e, uint8_t *text, struct bytes names, uint3
 	static const char memory[] = "/memfd:";
 	size_t length = names.length;
 
-	if (!join_names(text, names))
+	if (!length || !join_names(text, names))
 		return 0;
 	if (flags & TEXT_MEMORY &&
-		(length < sizeof memory || memcmp(text, memory, sizeof memory - 1)))
+		(length < sizeof memory - 1 || memcmp(text, memory, sizeof memory - 1)))
 		return 0;
 	if (flags & (TEXT_MEMORY | TEXT_UNLINKED)) {
 		memcpy(text + length, deleted, sizeof deleted - 1);
@@ -155,11 +155,11 @@ static size_t take_args(struct entry *e, uint8_t *text, struct bytes args, uint3
 	if (!length)
 		return 0;
 	memcpy(text, args.data, length);
-	if (flags & TEXT_CUT) {
+	if (flags & TEXT_CUT || (length == TEXT_MAX && text[length - 1])) {
 		p->flags |= PROCESS_ARGS_CUT;
 		length -= length == TEXT_MAX;
 	}
-	if (!length || text[length - 1])
+	if (text[length - 1])
 		text[length++] = '\0';
 	p->args = (struct bytes){text, length};
 	return length;
