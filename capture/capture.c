@@ -297,6 +297,11 @@ bool capture_failed_only(const struct capture *c)
 	return c->failed_only;
 }
 
+bool capture_describes(const struct capture *c)
+{
+	return may_read() && !(c->left_out & FEATURE_DESCRIBE);
+}
+
 int capture_fd(const struct capture *c)
 {
 	return bpf_map__fd(find_map(c, "ring"));

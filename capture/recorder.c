@@ -283,12 +283,13 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 	return 0;
 }
 
-/* The samples of the cgroup backend tell little of a process: the others know it by themselves. */
+/* The cgroup backend cannot tell of every attempt whose it is. */
 static int open_processes(struct recorder *r, const char *backend, struct error *error)
 {
+	bool eager = !strcmp(backend, "cgroup") || !capture_describes(r->capture);
 	struct error warning;
 
-	r->processes = processes_open(!strcmp(backend, "cgroup"), !r->options->no_args, &warning);
+	r->processes = processes_open(eager, !r->options->no_args, &warning);
 	if (!r->processes)
 		return error_set(error, "out of memory");
 	if (*warning.text && !r->options->quiet)
