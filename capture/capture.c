@@ -245,7 +245,7 @@ static const struct {
 	unsigned int feature;
 	const char *without;
 } features[] = {
-	{FEATURE_DESCRIBE, "what processes are is not asked of the kernel"},
+	{FEATURE_DESCRIBE, "processes that end at once may stay unknown"},
 	{FEATURE_OUTCOME, "outcomes, or their reasons, are not recorded"},
 	{FEATURE_CLOSE, "attempts that a program gave up look as if they had failed"},
 	{FEATURE_IPV6, "IPv6 connects are not recorded"},
