@@ -77,9 +77,15 @@ static __always_inline int can_describe(void)
 	return settings.may_read || HAS_HELPER(get_current_task_btf);
 }
 
+/* The functions that are not static are verified even if nothing calls them. */
+static __always_inline int can_read_texts(void)
+{
+	return settings.describe && settings.may_read;
+}
+
+/* All but its start. */
 static __always_inline void load_state(struct process_state *s, struct task_struct *task)
 {
-	s->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
 	s->exec_id = TASK(task, self_exec_id, self_exec_id);
 	s->parent_start_ns = TASK(task, real_parent->group_leader->start_boottime, real_parent,
 		group_leader, start_boottime);
@@ -143,8 +149,8 @@ static __always_inline void load_rest(struct sample_process *s, struct task_stru
 }
 
 /*
- * The functions that are not static are verified by themselves, and once, not
- * wherever they are called with all that may be known there. number: of the scratch.
+ * What is not static below is verified by itself, and once, not wherever it is
+ * called with all that may be known there. number: of the scratch.
  */
 
 static __always_inline struct sample_process *sample_in(struct process_scratch *scratch)
@@ -217,7 +223,7 @@ __noinline __u64 sum_walk(__u64 file)
 	__u64 sum = 0;
 	int step;
 
-	if (!settings.may_read)
+	if (!can_read_texts())
 		return 0;
 	begin_walk(&w, (struct file *)file);
 	for (unsigned int i = 0; i < NAMES_MAX; i++) {
@@ -246,7 +252,7 @@ __noinline int add_exe(__u64 file, __u32 number)
 	int step = 0;
 	__u64 sum;
 
-	if (!settings.may_read || !scratch)
+	if (!can_read_texts() || !scratch)
 		return 0;
 	s = sample_in(scratch);
 	sum = sum_walk(file);
@@ -284,7 +290,7 @@ __noinline int add_args(__u64 start, __u64 end, __u32 number)
 	void *to;
 	long n;
 
-	if (!settings.may_read || !scratch || end <= start ||
+	if (!can_read_texts() || !scratch || end <= start ||
 		bpf_probe_read_user(&last, 1, (void *)(end - 1)))
 		return 0;
 	s = sample_in(scratch);
@@ -324,7 +330,7 @@ __noinline int add_cgroup(__u64 first, __u32 number)
 	struct kernfs_node *node = (struct kernfs_node *)first, *parent;
 	__u32 from;
 
-	if (!settings.may_read || !scratch)
+	if (!can_read_texts() || !scratch)
 		return 0;
 	from = text_used(scratch);
 	for (unsigned int i = 0; i < NAMES_MAX; i++) {
@@ -384,7 +390,7 @@ static __always_inline __u64 send_process(
 	s->text_flags = 0;
 	s->lengths[TEXT_EXE] = s->lengths[TEXT_ARGS] = s->lengths[TEXT_CGROUP] = 0;
 	load_rest(s, task);
-	if (settings.may_read)
+	if (can_read_texts())
 		add_texts(scratch, task, number);
 	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch), BPF_RB_NO_WAKEUP))
 		return 0;
@@ -402,10 +408,11 @@ static __noinline void describe(struct caller *caller, __u32 number)
 	struct process_state state = {};
 	struct described *known;
 
-	load_state(&state, task);
-	caller->start_ns = state.start_ns;
+	caller->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
 	if (!settings.describe)
 		return;
+	load_state(&state, task);
+	state.start_ns = caller->start_ns;
 	known = bpf_map_lookup_elem(&described, &pid);
 	if (known && same_state(&known->state, &state))
 		caller->process = known->id;

@@ -18,6 +18,7 @@
 
 #define KEEP_EXITED_NS (5 * 1000000000ull) /* samples come up to 0.6 s late */
 #define REFRESH_NS 1000000000ull           /* what changes without notice is at most that old */
+#define REFRESH_ANCESTOR_NS 10000000000ull /* the same of an ancestor */
 #define TICK_NS 10000000ull                /* start times are rounded down to it */
 #define MEMOS 64
 #define EXECUTED_MAX 1024 /* remembered to be read */
@@ -27,6 +28,7 @@ struct moment {
 	uint64_t time_ns;
 	uint64_t start_ns; /* of the process, if the sample says it; else 0 */
 	bool described;    /* it need not be read, all is known of it */
+	bool ancestor;     /* of the process whose sample it is */
 };
 
 struct process_cache {
@@ -58,8 +60,9 @@ static bool is_described(const struct process_cache *c, const struct process_fac
 
 static struct moment moment_of(const struct process_cache *c, const struct process_facts *facts)
 {
-	return (struct moment){
-		facts->time_ns, rounded(facts->process.start_ns), is_described(c, facts)};
+	return (struct moment){.time_ns = facts->time_ns,
+		.start_ns = rounded(facts->process.start_ns),
+		.described = is_described(c, facts)};
 }
 
 /* Of the parent, as far as the kernel said it. */
@@ -67,7 +70,14 @@ static struct moment parent_moment(const struct process_facts *facts)
 {
 	const struct description *d = facts->described;
 
-	return (struct moment){facts->time_ns, d ? rounded(d->parent_start_ns) : 0, false};
+	return (struct moment){.time_ns = facts->time_ns,
+		.start_ns = d ? rounded(d->parent_start_ns) : 0,
+		.ancestor = true};
+}
+
+static uint64_t fresh_for(struct moment at)
+{
+	return at.ancestor ? REFRESH_ANCESTOR_NS : REFRESH_NS;
 }
 
 struct process_cache *process_cache_new(
@@ -203,7 +213,7 @@ static bool wants_reading(const struct process_cache *c, const struct life *life
 		return true;
 	if (c->blind && (!at.start_ns || at.start_ns != life->start_ns))
 		return v->read_end_ns < at.time_ns;
-	return v->read_end_ns + REFRESH_NS < at.time_ns;
+	return v->read_end_ns + fresh_for(at) < at.time_ns;
 }
 
 /* Seen without a change after the reading: it was not of an exec under way. */
@@ -280,10 +290,10 @@ void process_cache_follow(struct process_cache *c, bool eager)
 
 /* Answers. */
 
-static bool reading_is_near(const struct version *v, uint64_t time_ns)
+static bool reading_is_near(const struct version *v, struct moment at)
 {
-	return v->read_end_ns && time_ns + REFRESH_NS >= v->read_begin_ns &&
-	       time_ns <= v->read_end_ns + REFRESH_NS;
+	return v->read_end_ns && at.time_ns + REFRESH_NS >= v->read_begin_ns &&
+	       at.time_ns <= v->read_end_ns + fresh_for(at);
 }
 
 /*
@@ -316,7 +326,7 @@ static void describe(
 	p->start_ns = life->start_ns;
 	p->pid_inside = life->pid_inside;
 	p->pid_ns = life->pid_ns;
-	if (reading_is_near(v, at.time_ns)) {
+	if (reading_is_near(v, at)) {
 		p->mount_ns = v->mount_ns;
 		p->loginuid = v->loginuid;
 		p->audit_session = v->audit_session;
@@ -479,7 +489,7 @@ static void give(struct process_cache *c, struct process_memo *m, size_t i, cons
 		describe(c, life,
 			i == 0   ? moment_of(c, facts)
 			: i == 1 ? parent_moment(facts)
-				 : (struct moment){.time_ns = facts->time_ns},
+				 : (struct moment){.time_ns = facts->time_ns, .ancestor = true},
 			p);
 	if (!i)
 		apply_facts(c, m, facts, life, p);
@@ -550,7 +560,7 @@ const struct process *process_cache_find(
 		look_again(c, life, at);
 	/* All readings are made first: they may move what was found before. */
 	pids[1] = parent_of(c, pids[0], at, facts.process.ppid, parent_moment(&facts));
-	at = (struct moment){.time_ns = at.time_ns};
+	at = (struct moment){.time_ns = at.time_ns, .ancestor = true};
 	while (pids[count] && ++count <= ANCESTORS_MAX)
 		pids[count] = parent_of(c, pids[count - 1], at, 0, at);
 	m->unknown = 0;
@@ -562,6 +572,7 @@ const struct process *process_cache_find(
 	m->count = count;
 	for (size_t i = count; i-- > 0;)
 		give(c, m, i, &pids[i], &facts);
-	process_memo_keep(m, &c->table, &facts, REFRESH_NS, is_described(c, &facts));
+	process_memo_keep(m, &c->table, &facts, is_described(c, &facts), REFRESH_NS,
+		REFRESH_ANCESTOR_NS);
 	return m->chain;
 }

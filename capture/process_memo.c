@@ -31,7 +31,8 @@ bool process_memo_holds(
 }
 
 void process_memo_keep(struct process_memo *m, struct process_table *table,
-	const struct process_facts *facts, uint64_t fresh_ns, bool complete)
+	const struct process_facts *facts, bool complete, uint64_t fresh_ns,
+	uint64_t ancestor_fresh_ns)
 {
 	struct process copy = facts->process;
 
@@ -55,7 +56,7 @@ void process_memo_keep(struct process_memo *m, struct process_table *table,
 		m->stamps[i] = life->stamp;
 		from_ns = life->newest->read_end_ns;
 		from_ns = from_ns > life->newest->from_ns ? from_ns : life->newest->from_ns;
-		until_ns = life->newest->read_end_ns + fresh_ns;
+		until_ns = life->newest->read_end_ns + (i ? ancestor_fresh_ns : fresh_ns);
 		m->from_ns = m->from_ns > from_ns ? m->from_ns : from_ns;
 		m->until_ns = m->until_ns < until_ns ? m->until_ns : until_ns;
 	}

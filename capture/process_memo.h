@@ -27,11 +27,13 @@ bool process_memo_holds(
 	struct process_memo *memo, struct process_table *table, const struct process_facts *facts);
 
 /*
- * The chain was filled in: works out for what it holds. fresh_ns: how long after a
- * reading. complete: nothing of the caller itself was read, all is described.
+ * The chain was filled in: works out for what it holds. complete: nothing of the
+ * caller itself was read, all is described. How long after a reading it holds is
+ * fresh_ns, and ancestor_fresh_ns for that of an ancestor.
  */
 void process_memo_keep(struct process_memo *memo, struct process_table *table,
-	const struct process_facts *facts, uint64_t fresh_ns, bool complete);
+	const struct process_facts *facts, bool complete, uint64_t fresh_ns,
+	uint64_t ancestor_fresh_ns);
 
 /* Forgets the answer. */
 void process_memo_clear(struct process_memo *memo);
