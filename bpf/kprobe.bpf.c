@@ -74,8 +74,7 @@ static __always_inline int call_entered(
 static __always_inline int call_returned(__u32 hook_family, int ret)
 {
 	struct call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	struct call_facts facts = {.family = (__u8)hook_family,
-		.hook_family = (__u8)hook_family};
+	struct call_facts facts = {.family = (__u8)hook_family, .hook_family = (__u8)hook_family};
 	struct tcp_sock *tcp;
 	struct call *found;
 	struct sock *sk;

@@ -69,8 +69,9 @@ static __always_inline struct task_struct *this_task(void)
 
 /* Typed, or with helpers: the verifier sees only one of the two. */
 #define TASK(task, typed, ...)                                                                     \
-	(HAS_HELPER(get_current_task_btf) ? (task)->typed                                          \
-					  : BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
+	(HAS_HELPER(get_current_task_btf)                                                          \
+			? (task)->typed                                                            \
+			: BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
 
 static __always_inline int can_describe(void)
 {
@@ -192,8 +193,8 @@ struct walk {
 
 static __always_inline void begin_walk(struct walk *w, struct file *file)
 {
-	w->mount = (void *)BPF_CORE_READ(file, f_path.mnt) -
-		   bpf_core_field_offset(struct mount, mnt);
+	w->mount =
+		(void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
 	w->dentry = BPF_CORE_READ(file, f_path.dentry);
 }
 
@@ -369,7 +370,8 @@ static __always_inline void add_texts(
 	}
 }
 
-/* Into the ring, then into the map: another thread may find it there. Returns the id; 0: no room. */
+/* Into the ring, then into the map: another thread may find it there. Returns the id; 0: no room.
+ */
 static __always_inline __u64 send_process(
 	__u32 pid, const struct process_state *state, struct task_struct *task, __u32 number)
 {
@@ -400,7 +402,8 @@ static __always_inline __u64 send_process(
 	return id;
 }
 
-/* Of the current task, before the sample that names it. number: 0 or 1, another for each program. */
+/* Of the current task, before the sample that names it. number: 0 or 1, another for each program.
+ */
 static __noinline void describe(struct caller *caller, __u32 number)
 {
 	struct task_struct *task = this_task();

@@ -106,13 +106,14 @@ struct process_state {
 	__u32 reserved;
 };
 
-#define PROCESS_SAME_IMAGE 1u /* executes what its parent executes: forked, and neither exec'd since */
+#define PROCESS_SAME_IMAGE                                                                         \
+	1u /* executes what its parent executes: forked, and neither exec'd since */
 #define PROCESS_AUDIT 2u
 
 /* Bits of sample_process.text_flags. */
-#define TEXT_UNLINKED 1u /* exe is no more where its path leads */
-#define TEXT_MEMORY 2u   /* exe never had a path: its name in parts[TEXT_EXE] */
-#define TEXT_CUT 4u      /* arguments are only the beginning */
+#define TEXT_UNLINKED 1u    /* exe is no more where its path leads */
+#define TEXT_MEMORY 2u      /* exe never had a path: its name in parts[TEXT_EXE] */
+#define TEXT_CUT 4u         /* arguments are only the beginning */
 #define TEXT_ROOT_CGROUP 8u /* at the root of cgroup v2, where it has no name */
 
 /*
@@ -186,7 +187,7 @@ struct capture_control {
 
 #define PORT_BITMAP_WORDS (65536 / 64)
 #define DESCRIBED_MAX 4096 /* processes that the kernel side remembers as sent */
-#define OPEN_MAX 65536 /* attempts under way that can be followed to their outcome */
+#define OPEN_MAX 65536     /* attempts under way that can be followed to their outcome */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");

@@ -165,8 +165,8 @@ static size_t take_args(struct entry *e, uint8_t *text, struct bytes args, uint3
 	return length;
 }
 
-static size_t take_cgroup(
-	const struct described *d, struct entry *e, uint8_t *text, struct bytes names, uint32_t flags)
+static size_t take_cgroup(const struct described *d, struct entry *e, uint8_t *text,
+	struct bytes names, uint32_t flags)
 {
 	struct process *p = &e->description.process;
 
@@ -242,8 +242,8 @@ int described_take(struct described *d, const void *sample, size_t length)
 	e->bytes = length;
 	take_state(&e->description, &s);
 	memcpy(e->text, s.parent_comm, sizeof s.parent_comm);
-	e->description.parent_comm = (struct bytes){
-		e->text, strnlen((const char *)s.parent_comm, sizeof s.parent_comm)};
+	e->description.parent_comm =
+		(struct bytes){e->text, strnlen((const char *)s.parent_comm, sizeof s.parent_comm)};
 	to = e->text + sizeof s.parent_comm;
 	to += take_exe(e, to, texts[TEXT_EXE], s.text_flags);
 	to += take_args(e, to, texts[TEXT_ARGS], s.text_flags);

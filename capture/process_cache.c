@@ -476,9 +476,8 @@ static void inherit(const struct process_cache *c, struct process *p, const stru
 static void give(struct process_cache *c, struct process_memo *m, size_t i, const uint32_t *pid,
 	const struct process_facts *facts)
 {
-	struct life *life = i && i == m->unknown
-				    ? NULL
-				    : process_table_find(&c->table, *pid, facts->time_ns);
+	struct life *life =
+		i && i == m->unknown ? NULL : process_table_find(&c->table, *pid, facts->time_ns);
 	const struct description *d = facts->described;
 	struct process *p = &m->chain[i];
 	struct last_given *last = life ? &life->last[i ? 1 : 0] : NULL;
@@ -572,7 +571,7 @@ const struct process *process_cache_find(
 	m->count = count;
 	for (size_t i = count; i-- > 0;)
 		give(c, m, i, &pids[i], &facts);
-	process_memo_keep(m, &c->table, &facts, is_described(c, &facts), REFRESH_NS,
-		REFRESH_ANCESTOR_NS);
+	process_memo_keep(
+		m, &c->table, &facts, is_described(c, &facts), REFRESH_NS, REFRESH_ANCESTOR_NS);
 	return m->chain;
 }

@@ -23,8 +23,7 @@ void processes_describe(struct processes *processes, const void *sample, size_t 
  * As process_cache_see() and process_cache_find(). described: the id that the
  * sample names; 0: none. facts->described is filled in.
  */
-void processes_see(
-	struct processes *processes, uint32_t pid, uint64_t time_ns, uint64_t described);
+void processes_see(struct processes *processes, uint32_t pid, uint64_t time_ns, uint64_t described);
 const struct process *processes_find(
 	struct processes *processes, struct process_facts *facts, uint64_t described);
 
