@@ -87,6 +87,8 @@ static __always_inline int can_read_texts(void)
 /* All but its start. */
 static __always_inline void load_state(struct process_state *s, struct task_struct *task)
 {
+	__u64 exe;
+
 	s->exec_id = TASK(task, self_exec_id, self_exec_id);
 	s->parent_start_ns = TASK(task, real_parent->group_leader->start_boottime, real_parent,
 		group_leader, start_boottime);
@@ -102,8 +104,8 @@ static __always_inline void load_state(struct process_state *s, struct task_stru
 	if (bpf_core_field_exists(task->cgroups))
 		s->cgroup = TASK(task, cgroups->dfl_cgrp->kn->id, cgroups, dfl_cgrp, kn, id);
 	/* Each exec opens its file anew: the same open file is the same exec. */
-	if ((__u64)TASK(task, mm->exe_file, mm, exe_file) ==
-		(__u64)TASK(task, real_parent->mm->exe_file, real_parent, mm, exe_file))
+	exe = (__u64)TASK(task, mm->exe_file, mm, exe_file);
+	if (exe && exe == (__u64)TASK(task, real_parent->mm->exe_file, real_parent, mm, exe_file))
 		s->flags |= PROCESS_SAME_IMAGE;
 }
 
