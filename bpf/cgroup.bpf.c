@@ -25,7 +25,7 @@ struct attempt_state {
 	__u64 id; /* 0: none, or it has ended */
 	__u64 start_ns;
 	/* What the tracepoint finds out for the source. */
-	__u64 process_start_ns, exec_id;
+	__u64 process_start_ns, process;
 	__u32 net_ns;
 	__u8 family;
 	__u8 sent;   /* its SYN was about to be sent */
@@ -148,7 +148,7 @@ static __always_inline void send_source(
 	s->id = state->id;
 	s->lport = (__u16)ctx->local_port;
 	s->start_ns = state->process_start_ns;
-	s->exec_id = state->exec_id;
+	s->process = state->process;
 	s->net_ns = state->net_ns;
 	if (state->family == 4) {
 		*(__u32 *)s->saddr = FIELD(ctx->local_ip4);
@@ -243,7 +243,7 @@ int released(struct bpf_sock *ctx)
 }
 
 #ifndef PLAIN /* what needs BTF stands in the other object only */
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate)
+static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 which)
 {
 	struct sample_end end = {.result = RESULT_ABANDONED};
 	struct capture_counters *count;
@@ -258,7 +258,13 @@ static __always_inline int state_change(struct sock *sk, int oldstate, int newst
 	if (!state || !state->id || !count)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
-		task_identity(&state->process_start_ns, &state->exec_id);
+		if (!state->process_start_ns) { /* else the other of us was here */
+			struct caller caller;
+
+			find_caller(&caller, which);
+			state->process_start_ns = caller.start_ns;
+			state->process = caller.process;
+		}
 		state->net_ns = sk->__sk_common.skc_net.net->ns.inum;
 		return 0;
 	}

@@ -63,7 +63,7 @@ struct {
 
 /* Who opened an MPTCP connection, by the address of its struct mptcp_sock. */
 struct owner {
-	__u64 start_ns, exec_id;
+	__u64 start_ns, process;
 	__u32 pid, tid, uid, gid;
 	__u8 comm[SAMPLE_COMM_SIZE];
 };
@@ -132,20 +132,9 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
-/* Helpers that the kernel may not have: the verifier drops what is behind them. */
-#define HAS_HELPER(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
-
-/* The current process by its start and the programs that it executed; 5.11 and newer. */
-static __always_inline void task_identity(__u64 *start_ns, __u64 *exec_id)
-{
-	struct task_struct *task;
-
-	if (!HAS_HELPER(get_current_task_btf))
-		return;
-	task = (struct task_struct *)bpf_get_current_task_btf();
-	*start_ns = task->group_leader->start_boottime;
-	*exec_id = task->self_exec_id;
-}
+#ifndef PLAIN
+#include "process.h"
+#endif
 
 static __always_inline int maps_want(void)
 {
@@ -212,7 +201,7 @@ static __always_inline void remember_owner(const struct sample_attempt *s, __u64
 {
 	struct owner owner = {
 		.start_ns = s->start_ns,
-		.exec_id = s->exec_id,
+		.process = s->process,
 		.pid = s->pid,
 		.tid = s->tid,
 		.uid = s->uid,
@@ -232,7 +221,7 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
 		owner = *found;
 	s->flags |= SAMPLE_SUBFLOW;
 	s->start_ns = owner.start_ns;
-	s->exec_id = owner.exec_id;
+	s->process = owner.process;
 	s->pid = owner.pid;
 	s->tid = owner.tid;
 	s->uid = owner.uid;
@@ -243,19 +232,20 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
 /*
  * The kernel does not run a tracing program while it runs already on that CPU:
  * an outcome that comes by an interrupt in the middle of one would be missed.
- * Therefore there are two, one behind the other, each for what the other missed.
+ * Therefore there are two, one behind the other, each for what the other missed;
+ * the function is told which of them it is.
  */
 #define ON_STATE_CHANGE(function)                                                                  \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)                   \
 	{                                                                                          \
-		return function(sk, oldstate, newstate);                                           \
+		return function(sk, oldstate, newstate, 0);                                        \
 	}                                                                                          \
                                                                                                    \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
 	int BPF_PROG(state_again, struct sock *sk, int oldstate, int newstate)                     \
 	{                                                                                          \
-		return function(sk, oldstate, newstate);                                           \
+		return function(sk, oldstate, newstate, 1);                                        \
 	}
 
 static __always_inline void sample_submit(void *sample)

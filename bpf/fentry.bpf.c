@@ -40,9 +40,10 @@ static __always_inline void load_common(struct call_facts *facts, struct sock *s
 		facts->flags |= SAMPLE_NONBLOCKING;
 }
 
-static __always_inline int v4_returned(struct sock *sk, const void *address, int length, int ret)
+static __always_inline int v4_returned(
+	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call_facts facts = {.family = 4};
+	struct call_facts facts = {.family = 4, .program = refused ? 2 : 0};
 
 	if (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET)
 		return 0; /* names no destination */
@@ -59,14 +60,14 @@ static __always_inline int v4_returned(struct sock *sk, const void *address, int
 SEC("fexit/tcp_v4_connect")
 int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	return v4_returned(sk, address, length, ret);
+	return v4_returned(sk, address, length, ret, 0);
 }
 
 /* Runs programs of cgroups, which may refuse: then tcp_v4_connect is not called. */
 SEC("fexit/tcp_v4_pre_connect")
 int BPF_PROG(v4_refused, struct sock *sk, const void *address, int length, int ret)
 {
-	return ret ? v4_returned(sk, address, length, ret) : 0;
+	return ret ? v4_returned(sk, address, length, ret, 1) : 0;
 }
 
 /*
@@ -86,7 +87,7 @@ static __always_inline int load_failed(
 static __always_inline int v6_returned(
 	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call_facts facts = {.family = 6};
+	struct call_facts facts = {.family = 6, .program = refused ? 3 : 1};
 	struct capture_counters *count;
 
 	if (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6)

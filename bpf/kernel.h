@@ -4,7 +4,7 @@
  * read and no others: CO-RE finds the real offsets when the program is loaded,
  * so neither BTF nor kernel headers are needed to build. Names and types are
  * those of the kernel: include/net/sock.h, tcp.h, net_namespace.h,
- * include/linux/sched.h, cred.h.
+ * include/linux/sched.h, cred.h, and what is behind a task and a path.
  */
 #ifndef KERNEL_H
 #define KERNEL_H
@@ -70,8 +70,47 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+typedef struct seqcount {
+	unsigned int sequence;
+} seqcount_t;
+
+typedef struct {
+	seqcount_t seqcount;
+} seqcount_spinlock_t;
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	seqcount_spinlock_t d_seq; /* counts its renames */
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount { /* fs/mount.h */
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
 struct file {
 	unsigned int f_flags;
+	struct path f_path;
 };
 
 struct socket {
@@ -100,7 +139,29 @@ struct mptcp_subflow_context {
 	struct sock *conn;
 };
 
-struct mnt_namespace {
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+	struct file *exe_file;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+typedef struct {
+	__u32 val;
+} kgid_t;
+
+struct cred {
+	kuid_t euid;
+	kgid_t egid;
+};
+
+struct mnt_namespace { /* fs/mount.h */
+	struct ns_common ns;
+};
+
+struct pid_namespace {
 	struct ns_common ns;
 };
 
@@ -108,12 +169,49 @@ struct nsproxy {
 	struct mnt_namespace *mnt_ns;
 };
 
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct kernfs_node {
+	__u64 id;
+	const char *name;
+	struct kernfs_node *parent;
+};
+
+struct kernfs_node___since_6_15 {
+	struct kernfs_node *__parent;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
 struct task_struct {
-	struct nsproxy *nsproxy;
 	unsigned int flags;
+	struct mm_struct *mm;
+	int tgid;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
+	struct pid *thread_pid;
 	__u64 start_boottime;
+	const struct cred *cred;
+	char comm[16];
+	struct nsproxy *nsproxy;
+	kuid_t loginuid;
+	unsigned int sessionid;
 	__u64 self_exec_id;
+	struct css_set *cgroups;
 };
 
 /* Registers at a probe: only the kprobe backend needs them, by the names bpf_tracing.h uses. */

@@ -63,7 +63,7 @@ static __always_inline int call_entered(
 static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	struct call_facts facts = {.family = (__u8)hook_family};
+	struct call_facts facts = {.family = (__u8)hook_family, .program = hook_family == 6};
 	struct tcp_sock *tcp;
 	struct open_call *found;
 	struct sock *sk;

@@ -40,6 +40,7 @@ struct call_facts {
 	__u32 daddr[4], saddr[4]; /* in network byte order; zero: unknown */
 	__u16 dport, lport;       /* in host byte order */
 	__u8 family, state;       /* of the addresses; of the socket */
+	__u8 program;             /* which, below DESCRIBERS */
 	__u32 flags;              /* SAMPLE_.. */
 	__u32 net_ns;
 	int is_mptcp; /* a subflow */
@@ -75,7 +76,7 @@ static __always_inline void credit_owner(struct sample_attempt *s, struct sock *
 }
 
 static __always_inline void fill_sample(struct sample_attempt *s, __u64 id, __u64 start_ns,
-	const struct call_facts *facts, struct sock *sk, int ret)
+	const struct call_facts *facts, const struct caller *caller, struct sock *sk, int ret)
 {
 	sample_begin(s, id, start_ns, facts->family, facts->dport);
 	s->flags = SAMPLE_COMPLETE | facts->flags;
@@ -84,28 +85,28 @@ static __always_inline void fill_sample(struct sample_attempt *s, __u64 id, __u6
 	s->lport = facts->lport;
 	copy_address(s->daddr, facts->daddr);
 	copy_address(s->saddr, facts->saddr);
-	task_identity(&s->start_ns, &s->exec_id);
+	s->start_ns = caller->start_ns;
+	s->process = caller->process;
 	if (facts->is_mptcp && HAS_HELPER(get_current_task_btf))
 		credit_owner(s, sk);
 }
 
-/* A connect function returned. Sends the sample, or keeps it until the attempt fails. */
-static __always_inline int attempt_returned(
-	struct sock *sk, int ret, const struct call_facts *facts)
+/* Sends the sample, or keeps it until the attempt fails. Not inlined: see find_caller() below. */
+static __noinline int send_attempt(struct sock *sk, int ret, const struct call_facts *facts,
+	const struct caller *caller, int wanted)
 {
 	struct capture_counters *count = this_cpu_counters();
 	__u64 key = (__u64)sk, now = bpf_ktime_get_boot_ns(), start_ns = now;
 	struct open_attempt *open = bpf_map_lookup_elem(&open_attempts, &key);
 	struct sample_end end = {};
 	struct sample_attempt *s;
-	int undecided, wanted;
+	int undecided;
 	__u64 id;
 
 	if (!count)
 		return 0;
 	if (open)
 		start_ns = open->start_ns;
-	wanted = attempt_wanted(count, facts->family, facts->dport);
 	undecided = !ret && facts->state != TCP_ESTABLISHED;
 	if (ret) {
 		end.result = RESULT_FAILED;
@@ -123,7 +124,7 @@ static __always_inline int attempt_returned(
 			wanted = 0;
 		} else {
 			id = new_id(now);
-			fill_sample(&hold, id, start_ns, facts, sk, ret);
+			fill_sample(&hold, id, start_ns, facts, caller, sk, ret);
 			if (!open || bpf_map_update_elem(&held, &key, &hold, BPF_ANY)) {
 				add_one(&count->lost);
 				wanted = 0;
@@ -146,7 +147,7 @@ static __always_inline int attempt_returned(
 		return 0;
 	}
 	id = new_id(now);
-	fill_sample(s, id, start_ns, facts, sk, ret);
+	fill_sample(s, id, start_ns, facts, caller, sk, ret);
 	s->end = end;
 	if (undecided && open) {
 		open->id = id;
@@ -159,6 +160,22 @@ static __always_inline int attempt_returned(
 	if (!undecided && open)
 		bpf_map_delete_elem(&open_attempts, &key);
 	return 0;
+}
+
+/* A connect function returned. The stack holds one of the two that are called here, not both. */
+static __always_inline int attempt_returned(
+	struct sock *sk, int ret, const struct call_facts *facts)
+{
+	struct capture_counters *count = this_cpu_counters();
+	struct caller caller = {};
+	int wanted;
+
+	if (!count)
+		return 0;
+	wanted = attempt_wanted(count, facts->family, facts->dport);
+	if (wanted)
+		find_caller(&caller, facts->program);
+	return send_attempt(sk, ret, facts, &caller, wanted);
 }
 
 static __always_inline void attempt_ended(struct sock *sk, int state)
@@ -204,7 +221,7 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 	bpf_map_delete_elem(&open_attempts, &key);
 }
 
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate)
+static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 which)
 {
 	if (newstate == TCP_SYN_SENT) {
 		__u64 key = (__u64)sk;

@@ -18,6 +18,7 @@ enum sample_kind {
 	SAMPLE_ATTEMPT = 1, /* struct sample_attempt: connect() was called */
 	SAMPLE_SOURCE = 2,  /* struct sample_source: the rest of an attempt of the cgroup backend */
 	SAMPLE_OUTCOME = 3, /* struct sample_outcome: how an attempt ended */
+	SAMPLE_PROCESS = 4, /* struct sample_process: who makes the attempts that name it */
 };
 
 /* Bits of sample_attempt.flags. */
@@ -53,7 +54,7 @@ struct sample_attempt {
 	__u64 time_ns;  /* CLOCK_BOOTTIME, at the call */
 	__u64 id;       /* of the attempt; not used again within an hour */
 	__u64 start_ns; /* of the process: CLOCK_BOOTTIME when it was made; 0 unknown */
-	__u64 exec_id;  /* differs for each program that the process executes; with start_ns */
+	__u64 process;  /* id of the sample_process that came before; 0: none did */
 	__u32 pid;      /* thread group id, in the initial namespace */
 	__u32 tid;
 	__u32 uid; /* real, in the initial namespace */
@@ -76,7 +77,7 @@ struct sample_source {
 	__u16 lport;
 	__u8 reserved[2];
 	__u64 id;
-	__u64 start_ns, exec_id; /* as in the attempt; 0: no tracepoint that could tell */
+	__u64 start_ns, process; /* as in the attempt; 0: no tracepoint that could tell */
 	__u32 net_ns;            /* the same */
 	__u8 reserved2[4];
 	__u8 saddr[16];
@@ -89,6 +90,55 @@ struct sample_outcome {
 	__u32 reserved;
 	__u64 id;
 	struct sample_end end;
+};
+
+/* What of a process may change from one attempt to the next. Zero: unknown. */
+struct process_state {
+	__u64 start_ns;        /* CLOCK_BOOTTIME when it was made */
+	__u64 exec_id;         /* differs for each program that it executes */
+	__u64 parent_start_ns; /* start_ns of the parent */
+	__u64 cgroup;          /* id */
+	__u32 ppid;            /* in the initial namespace, like all ids here */
+	__u32 mount_ns;        /* inode */
+	__u32 euid, egid;
+	__u32 loginuid, audit_session; /* with PROCESS_AUDIT */
+	__u32 flags;                   /* PROCESS_.. */
+	__u32 reserved;
+};
+
+#define PROCESS_SAME_IMAGE                                                                         \
+	1u /* executes what its parent executes: forked, and neither exec'd since */
+#define PROCESS_AUDIT 2u
+
+/* Bits of sample_process.text_flags. */
+#define TEXT_UNLINKED 1u    /* exe is no more where its path leads */
+#define TEXT_MEMORY 2u      /* exe never had a path: its name in parts[TEXT_EXE] */
+#define TEXT_CUT 4u         /* arguments are only the beginning */
+#define TEXT_ROOT_CGROUP 8u /* at the root of cgroup v2, where it has no name */
+
+/*
+ * A process in a state, sent once: the attempts that follow name it by its id,
+ * until it is forgotten and sent again. The texts stand behind each other.
+ */
+enum process_text { TEXT_EXE, TEXT_ARGS, TEXT_CGROUP, TEXTS };
+
+#define TEXT_MAX 4096 /* of each: PATH_MAX */
+
+struct sample_process {
+	__u32 kind; /* SAMPLE_PROCESS */
+	__u32 pid;
+	__u64 id;
+	struct process_state state;
+	__u32 pid_inside, pid_ns; /* in its own PID namespace, and the inode of that; 0: unknown */
+	__u8 parent_comm[SAMPLE_COMM_SIZE]; /* of the thread that made it */
+	__u32 text_flags;
+	__u16 lengths[TEXTS]; /* 0: unknown */
+	__u8 reserved[6];
+	/*
+	 * Paths are the names from the last one to the first, each with its NUL;
+	 * arguments are the process's memory, as it was.
+	 */
+	__u8 text[];
 };
 
 /*
@@ -121,6 +171,8 @@ struct capture_settings {
 	__u32 may_read;     /* helpers that read kernel memory are allowed (no lockdown) */
 	__u32 outcome_hook; /* the tracepoint tells the outcomes */
 	__u32 mptcp;        /* cgroup: the helper is there that finds the connection of a subflow */
+	__u32 describe;     /* send a sample_process */
+	__u32 arguments;    /* with the arguments */
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */
@@ -158,13 +210,16 @@ struct open_call_key {
 };
 
 #define PORT_BITMAP_WORDS (65536 / 64)
-#define OPEN_MAX 65536 /* attempts under way that can be followed to their outcome */
+#define DESCRIBED_MAX 4096 /* processes that the kernel side remembers as sent */
+#define OPEN_MAX 65536     /* attempts under way that can be followed to their outcome */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");
 _Static_assert(sizeof(struct sample_source) == 72, "layout shared with the kernel side");
 _Static_assert(sizeof(struct open_call) == 40, "layout shared with the kernel side");
 _Static_assert(sizeof(struct sample_outcome) == 32, "layout shared with the kernel side");
+_Static_assert(sizeof(struct process_state) == 64, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_process) == 120, "layout shared with the kernel side");
 #endif
 
 #endif

@@ -13,7 +13,7 @@ struct waiting {
 	struct event event;
 	struct process process;
 	uint8_t comm[SAMPLE_COMM_SIZE];
-	uint64_t id;
+	uint64_t id, described;
 	bool complete, undecided;
 };
 
@@ -100,7 +100,7 @@ static void give_oldest(struct assemble *a)
 
 	w->process.comm.data = w->comm;
 	w->event.process = &w->process;
-	number = a->handlers.event(a->handlers.context, &w->event);
+	number = a->handlers.event(a->handlers.context, &w->event, w->described);
 	if (!entry || !entry->waiting || entry->number != at)
 		return; /* nothing more is to come; or the id, against all rules, came twice */
 	if (w->undecided && number != ASSEMBLE_NO_RESULT)
@@ -121,6 +121,7 @@ static void take_attempt(struct assemble *a, const struct sample_attempt *s)
 	memset(w, 0, sizeof *w);
 	memcpy(w->comm, s->comm, sizeof w->comm);
 	w->id = s->id;
+	w->described = s->process;
 	w->complete = s->flags & SAMPLE_COMPLETE;
 	w->undecided = s->flags & SAMPLE_UNDECIDED;
 	w->process = (struct process){
@@ -171,6 +172,7 @@ static void take_source(struct assemble *a, const struct sample_source *s)
 	w->event.lport = s->lport;
 	w->event.net_ns = s->net_ns;
 	w->process.start_ns = s->start_ns;
+	w->described = s->process;
 	w->complete = true;
 }
 

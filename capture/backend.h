@@ -9,13 +9,14 @@
 
 #define BACKEND_PROGRAMS_MAX 10
 
-/* What a backend can do without, in a kernel that refuses the hook. */
+/* What a backend can do without, in a kernel that refuses it: the first is tried first. */
 enum feature {
-	FEATURE_OUTCOME = 1, /* the tracepoint that tells how attempts end */
-	FEATURE_CLOSE = 2,   /* the hook of a program that closes its socket */
-	FEATURE_IPV6 = 4,
-	FEATURE_REFUSAL = 8, /* by programs of cgroups */
-	FEATURES_ALL = 15,
+	FEATURE_DESCRIBE = 1, /* the programs tell of the caller what the kernel knows */
+	FEATURE_OUTCOME = 2,  /* the tracepoint that tells how attempts end */
+	FEATURE_CLOSE = 4,    /* the hook of a program that closes its socket */
+	FEATURE_IPV6 = 8,
+	FEATURE_REFUSAL = 16, /* by programs of cgroups */
+	FEATURES_ALL = 31,
 };
 
 struct backend {

@@ -103,6 +103,8 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.mptcp = c->backend->on_cgroup && !(c->left_out & FEATURE_CLOSE) &&
 			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
 				 BPF_FUNC_skc_to_mptcp_sock, NULL) == 1,
+		.describe = !(c->left_out & FEATURE_DESCRIBE),
+		.arguments = options->arguments,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -269,6 +271,7 @@ static const struct {
 	unsigned int feature;
 	const char *without;
 } features[] = {
+	{FEATURE_DESCRIBE, "processes that end at once may stay unknown"},
 	{FEATURE_OUTCOME, "outcomes, or their reasons, are not recorded"},
 	{FEATURE_CLOSE, "attempts that a program gave up look as if they had failed"},
 	{FEATURE_IPV6, "IPv6 connects are not recorded"},
@@ -319,6 +322,11 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 bool capture_failed_only(const struct capture *c)
 {
 	return c->failed_only;
+}
+
+bool capture_describes(const struct capture *c)
+{
+	return may_read() && !(c->left_out & FEATURE_DESCRIBE);
 }
 
 int capture_fd(const struct capture *c)

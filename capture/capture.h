@@ -19,6 +19,7 @@ struct capture_options {
 	/* Sets of processes: ids of cgroups, inodes of mount namespaces; negative: not in use. */
 	int cgroup_map, mount_map;
 	size_t ring_bytes; /* a power of two, at least a page */
+	bool arguments;    /* command lines may be read */
 	bool verbose;      /* libbpf's messages to stderr */
 };
 
@@ -32,6 +33,9 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 
 /* True if filter->failed is applied in the kernel; else every attempt comes out of the ring. */
 bool capture_failed_only(const struct capture *capture);
+
+/* True if the programs tell the texts of a process too; else they must be read in time. */
+bool capture_describes(const struct capture *capture);
 
 /* The ring: to be polled edge-triggered, an edge for each wake-up by the kernel. */
 int capture_fd(const struct capture *capture);

@@ -18,6 +18,7 @@
 
 #define KEEP_EXITED_NS (5 * 1000000000ull) /* samples come up to 0.6 s late */
 #define REFRESH_NS 1000000000ull           /* what changes without notice is at most that old */
+#define REFRESH_ANCESTOR_NS 10000000000ull /* the same of an ancestor */
 #define TICK_NS 10000000ull                /* start times are rounded down to it */
 #define MEMOS 64
 #define EXECUTED_MAX 1024 /* remembered to be read */
@@ -26,6 +27,8 @@
 struct moment {
 	uint64_t time_ns;
 	uint64_t start_ns; /* of the process, if the sample says it; else 0 */
+	bool described;    /* it need not be read, all is known of it */
+	bool ancestor;     /* of the process whose sample it is */
 };
 
 struct process_cache {
@@ -42,11 +45,39 @@ struct process_cache {
 	struct proc_reading reading;
 };
 
-static struct moment moment_of(const struct process_facts *facts)
+static uint64_t rounded(uint64_t start_ns)
 {
-	uint64_t start_ns = facts->process.start_ns;
+	return start_ns - start_ns % TICK_NS;
+}
 
-	return (struct moment){facts->time_ns, start_ns - start_ns % TICK_NS};
+static bool is_described(const struct process_cache *c, const struct process_facts *facts)
+{
+	const struct description *d = facts->described;
+
+	return d && d->process.exe.length && d->process.cgroup.length &&
+	       (d->process.args.length || !c->with_args);
+}
+
+static struct moment moment_of(const struct process_cache *c, const struct process_facts *facts)
+{
+	return (struct moment){.time_ns = facts->time_ns,
+		.start_ns = rounded(facts->process.start_ns),
+		.described = is_described(c, facts)};
+}
+
+/* Of the parent, as far as the kernel said it. */
+static struct moment parent_moment(const struct process_facts *facts)
+{
+	const struct description *d = facts->described;
+
+	return (struct moment){.time_ns = facts->time_ns,
+		.start_ns = d ? rounded(d->parent_start_ns) : 0,
+		.ancestor = true};
+}
+
+static uint64_t fresh_for(struct moment at)
+{
+	return at.ancestor ? REFRESH_ANCESTOR_NS : REFRESH_NS;
 }
 
 struct process_cache *process_cache_new(
@@ -176,13 +207,13 @@ static bool wants_reading(const struct process_cache *c, const struct life *life
 {
 	const struct version *v = life->newest;
 
-	if (life->exit_ns != UINT64_MAX || v->from_ns > at.time_ns)
+	if (at.described || life->exit_ns != UINT64_MAX || v->from_ns > at.time_ns)
 		return false;
 	if (!v->read_end_ns)
 		return true;
 	if (c->blind && (!at.start_ns || at.start_ns != life->start_ns))
 		return v->read_end_ns < at.time_ns;
-	return v->read_end_ns + REFRESH_NS < at.time_ns;
+	return v->read_end_ns + fresh_for(at) < at.time_ns;
 }
 
 /* Seen without a change after the reading: it was not of an exec under way. */
@@ -239,7 +270,7 @@ static struct life *look_again(struct process_cache *c, struct life *life, struc
 
 void process_cache_see(struct process_cache *c, uint32_t pid, uint64_t time_ns)
 {
-	look(c, pid, (struct moment){time_ns, 0});
+	look(c, pid, (struct moment){.time_ns = time_ns});
 }
 
 void process_cache_follow(struct process_cache *c, bool eager)
@@ -259,10 +290,10 @@ void process_cache_follow(struct process_cache *c, bool eager)
 
 /* Answers. */
 
-static bool reading_is_near(const struct version *v, uint64_t time_ns)
+static bool reading_is_near(const struct version *v, struct moment at)
 {
-	return v->read_end_ns && time_ns + REFRESH_NS >= v->read_begin_ns &&
-	       time_ns <= v->read_end_ns + REFRESH_NS;
+	return v->read_end_ns && at.time_ns + REFRESH_NS >= v->read_begin_ns &&
+	       at.time_ns <= v->read_end_ns + fresh_for(at);
 }
 
 /*
@@ -295,7 +326,7 @@ static void describe(
 	p->start_ns = life->start_ns;
 	p->pid_inside = life->pid_inside;
 	p->pid_ns = life->pid_ns;
-	if (reading_is_near(v, at.time_ns)) {
+	if (reading_is_near(v, at)) {
 		p->mount_ns = v->mount_ns;
 		p->loginuid = v->loginuid;
 		p->audit_session = v->audit_session;
@@ -360,9 +391,13 @@ static void apply_facts(const struct process_cache *c, struct process_memo *m,
 		else if (field->kind == FIELD_ID && *(const int64_t *)from != UNKNOWN_ID)
 			memcpy(to, from, sizeof(int64_t));
 	}
-	p->start_ns -= p->start_ns % TICK_NS;
-	if (f->exe.length) {
+	p->start_ns = rounded(p->start_ns);
+	if (f->exe.length && !bytes_equal(p->exe, f->exe)) {
 		p->exe = f->exe;
+		p->args = (struct bytes){NULL, 0};
+		p->flags = 0;
+	}
+	if (f->args.length) {
 		p->args = f->args;
 		p->flags = f->flags;
 	}
@@ -393,8 +428,12 @@ static bool can_be_parent(const struct life *parent, const struct life *child, s
 	return parent->start_ns && parent->start_ns <= (start_ns ? start_ns : birth_ns);
 }
 
-/* The parent at that time, looked at; 0: not known. An orphan is asked for its new one. */
-static uint32_t parent_of(struct process_cache *c, uint32_t pid, uint32_t known, struct moment at)
+/*
+ * The parent at that time, looked at; 0: not known. An orphan is asked for its new
+ * one. known: what the sample says it is, with its own moment.
+ */
+static uint32_t parent_of(struct process_cache *c, uint32_t pid, struct moment at, uint32_t known,
+	struct moment parent_at)
 {
 	for (int i = 0; i < 2; i++) {
 		struct life *child = process_table_find(&c->table, pid, at.time_ns), *parent;
@@ -404,10 +443,11 @@ static uint32_t parent_of(struct process_cache *c, uint32_t pid, uint32_t known,
 
 		if (!ppid)
 			return 0;
-		look(c, ppid, (struct moment){at.time_ns, 0});
+		look(c, ppid, parent_at);
 		child = process_table_find(&c->table, pid, at.time_ns);
 		parent = process_table_find(&c->table, ppid, at.time_ns);
-		if (parent && can_be_parent(parent, child, at))
+		if (parent && can_be_parent(parent, child, at) &&
+			(!parent_at.start_ns || parent_at.start_ns == parent->start_ns))
 			return ppid;
 		if (known || !child || child->exit_ns != UINT64_MAX ||
 			child->newest->from_ns > at.time_ns || !parent ||
@@ -420,28 +460,54 @@ static uint32_t parent_of(struct process_cache *c, uint32_t pid, uint32_t known,
 	return 0;
 }
 
+/* What a fork has from its parent, if that is all that it ever executed. */
+static void inherit(const struct process_cache *c, struct process *p, const struct process *parent)
+{
+	if (p->exe.length || !parent->exe.length)
+		return;
+	p->exe = parent->exe;
+	if (c->with_args) {
+		p->args = parent->args;
+		p->flags = parent->flags;
+	}
+}
+
 /* Number i of the chain, its parent being given already. */
 static void give(struct process_cache *c, struct process_memo *m, size_t i, const uint32_t *pid,
 	const struct process_facts *facts)
 {
-	struct life *life = process_table_find(&c->table, *pid, facts->time_ns);
+	struct life *life =
+		i && i == m->unknown ? NULL : process_table_find(&c->table, *pid, facts->time_ns);
+	const struct description *d = facts->described;
 	struct process *p = &m->chain[i];
 	struct last_given *last = life ? &life->last[i ? 1 : 0] : NULL;
 	struct shared_text *user = NULL;
 
 	clear_process(p, *pid);
 	if (life)
-		describe(c, life, i ? (struct moment){facts->time_ns, 0} : moment_of(facts), p);
+		describe(c, life,
+			i == 0   ? moment_of(c, facts)
+			: i == 1 ? parent_moment(facts)
+				 : (struct moment){.time_ns = facts->time_ns, .ancestor = true},
+			p);
 	if (!i)
 		apply_facts(c, m, facts, life, p);
+	if (i == 1 && d) {
+		p->start_ns = rounded(d->parent_start_ns);
+		if (!p->comm.length)
+			p->comm = d->parent_comm;
+	}
 	if (i + 1 < m->count) {
 		p->ppid = pid[1];
 		p->parent = p + 1;
 	}
+	if (!i && m->count > 1 && d && d->same_image)
+		inherit(c, p, p + 1);
 	if (!i || p->euid != UNKNOWN_ID)
 		user = users_name(c->users, p->uid, facts->time_ns);
 	p->user = shared_text_bytes(user);
 	if (!last) {
+		p->identity = ++c->identity;
 		m->held[i][0] = shared_text_share(user);
 		return;
 	}
@@ -453,35 +519,59 @@ static void give(struct process_cache *c, struct process_memo *m, size_t i, cons
 		m->held[i][t] = shared_text_share(last->texts[t]);
 }
 
-const struct process *process_cache_find(struct process_cache *c, const struct process_facts *facts)
+/* With what is described. */
+static struct process_facts all_facts(const struct process_facts *sampled)
 {
-	const struct process *f = &facts->process;
-	struct moment at = moment_of(facts);
-	struct process_memo *m = &c->memos[f->pid % MEMOS];
+	struct process_facts facts = *sampled;
+	const struct description *d = sampled->described;
+
+	if (d && d->process.pid == sampled->process.pid) {
+		facts.process = d->process;
+		facts.process.uid = sampled->process.uid;
+		facts.process.gid = sampled->process.gid;
+		facts.process.comm = sampled->process.comm;
+	} else {
+		facts.described = NULL;
+	}
+	return facts;
+}
+
+const struct process *process_cache_find(
+	struct process_cache *c, const struct process_facts *sampled)
+{
+	struct process_memo *m = &c->memos[sampled->process.pid % MEMOS];
+	uint32_t pids[1 + ANCESTORS_MAX] = {sampled->process.pid};
+	struct process_facts facts;
+	struct moment at;
 	struct life *life;
-	uint32_t pids[1 + ANCESTORS_MAX] = {f->pid};
 	size_t count = 1;
 
-	if (c->taken_ns <= at.time_ns)
+	if (c->taken_ns <= sampled->time_ns)
 		take_changes(c);
 	/* When nobody tells of changes, a sample must say itself that it is the same process. */
-	if ((!c->blind || at.start_ns) && process_memo_holds(m, &c->table, facts))
+	if ((!c->blind || sampled->process.start_ns) && process_memo_holds(m, &c->table, sampled))
 		return m->chain;
 	process_memo_clear(m);
-	life = look(c, f->pid, at);
-	if (life)
+	facts = all_facts(sampled);
+	at = moment_of(c, &facts);
+	life = look(c, pids[0], at);
+	if (life && !at.described)
 		look_again(c, life, at);
 	/* All readings are made first: they may move what was found before. */
-	while (count <= ANCESTORS_MAX) {
-		pids[count] = parent_of(c, pids[count - 1], count == 1 ? f->ppid : 0, at);
-		if (!pids[count])
-			break;
-		at.start_ns = 0;
-		count++;
+	pids[1] = parent_of(c, pids[0], at, facts.process.ppid, parent_moment(&facts));
+	at = (struct moment){.time_ns = at.time_ns, .ancestor = true};
+	while (pids[count] && ++count <= ANCESTORS_MAX)
+		pids[count] = parent_of(c, pids[count - 1], at, 0, at);
+	m->unknown = 0;
+	if (count == 1 && facts.described && facts.process.ppid) { /* the kernel's word is all */
+		pids[1] = facts.process.ppid;
+		m->unknown = 1;
+		count = 2;
 	}
 	m->count = count;
 	for (size_t i = count; i-- > 0;)
-		give(c, m, i, &pids[i], facts);
-	process_memo_keep(m, &c->table, facts, REFRESH_NS);
+		give(c, m, i, &pids[i], &facts);
+	process_memo_keep(
+		m, &c->table, &facts, is_described(c, &facts), REFRESH_NS, REFRESH_ANCESTOR_NS);
 	return m->chain;
 }

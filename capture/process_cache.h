@@ -7,6 +7,7 @@
 #ifndef PROCESS_CACHE_H
 #define PROCESS_CACHE_H
 
+#include "described.h"
 #include "proc_events.h"
 #include "proc_read.h"
 
@@ -29,6 +30,7 @@ struct process_facts {
 	 * taken as it is. Its identity, parent, user, container and unit are not looked at.
 	 */
 	struct process process;
+	const struct description *described; /* what the kernel knows beyond that; NULL: nothing */
 };
 
 struct process_cache;

@@ -1,6 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "process_memo.h"
 
+/* Whether they say the same of the caller as those that the answer was given for. */
+static bool same_facts(const struct process_memo *m, const struct process_facts *facts)
+{
+	const struct process *f = &facts->process, *known = &m->facts.process;
+
+	if (!facts->described)
+		return !m->described && last_given_is(&m->facts, f, true);
+	return m->described == facts->described->id && known->uid == f->uid && known->gid == f->gid;
+}
+
 bool process_memo_holds(
 	struct process_memo *m, struct process_table *table, const struct process_facts *facts)
 {
@@ -8,9 +18,9 @@ bool process_memo_holds(
 
 	if (!m->count || m->chain[0].pid != f->pid || facts->time_ns < m->from_ns ||
 		facts->time_ns > m->until_ns || m->leader != (facts->tid == f->pid) ||
-		!last_given_is(&m->facts, f, true))
+		!same_facts(m, facts))
 		return false;
-	for (size_t i = 0; i < m->count; i++) {
+	for (size_t i = m->complete; i < m->count; i++) {
 		const struct life *life = process_table_newest(table, m->chain[i].pid);
 
 		if (!life || life->stamp != m->stamps[i])
@@ -21,7 +31,8 @@ bool process_memo_holds(
 }
 
 void process_memo_keep(struct process_memo *m, struct process_table *table,
-	const struct process_facts *facts, uint64_t fresh_ns)
+	const struct process_facts *facts, bool complete, uint64_t fresh_ns,
+	uint64_t ancestor_fresh_ns)
 {
 	struct process copy = facts->process;
 
@@ -29,11 +40,15 @@ void process_memo_keep(struct process_memo *m, struct process_table *table,
 	m->from_ns = 0;
 	m->until_ns = UINT64_MAX;
 	m->leader = facts->tid == facts->process.pid;
+	m->complete = complete;
+	m->described = facts->described ? facts->described->id : 0;
 	last_given_identify(&m->facts, &copy, true, 1);
 	for (size_t i = 0; i < m->count; i++) {
 		const struct life *life = process_table_newest(table, m->chain[i].pid);
 		uint64_t from_ns, until_ns;
 
+		if (!i && complete && life) /* which holds the texts */
+			continue;
 		if (!life || life->exit_ns != UINT64_MAX || !life->newest->read_end_ns) {
 			m->until_ns = 0;
 			return;
@@ -41,7 +56,7 @@ void process_memo_keep(struct process_memo *m, struct process_table *table,
 		m->stamps[i] = life->stamp;
 		from_ns = life->newest->read_end_ns;
 		from_ns = from_ns > life->newest->from_ns ? from_ns : life->newest->from_ns;
-		until_ns = life->newest->read_end_ns + fresh_ns;
+		until_ns = life->newest->read_end_ns + (i ? ancestor_fresh_ns : fresh_ns);
 		m->from_ns = m->from_ns > from_ns ? m->from_ns : from_ns;
 		m->until_ns = m->until_ns < until_ns ? m->until_ns : until_ns;
 	}

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
@@ -27,6 +28,7 @@
 
 struct processes {
 	struct process_cache *cache;
+	struct described *described;
 	struct proc_events *events; /* NULL: there are none */
 	bool eager, follows;
 	int stop;             /* an eventfd */
@@ -130,6 +132,20 @@ static void init_lock(struct processes *p)
 	pthread_mutexattr_destroy(&attributes);
 }
 
+/* systemd keeps its units in a hierarchy of cgroup v1. */
+static bool has_v1_units(void)
+{
+	FILE *file = fopen("/proc/self/cgroup", "re");
+	char line[4096];
+	bool found = false;
+
+	while (file && !found && fgets(line, sizeof line, file))
+		found = strstr(line, ":name=systemd:");
+	if (file)
+		fclose(file);
+	return found;
+}
+
 struct processes *processes_open(bool eager, bool with_args, struct error *warning)
 {
 	struct process_source source = {source_read, source_drain, source_now, NULL};
@@ -153,8 +169,9 @@ struct processes *processes_open(bool eager, bool with_args, struct error *warni
 	}
 	if (!p->events)
 		source.drain = NULL;
+	p->described = described_new(!has_v1_units());
 	p->cache = process_cache_new(&source, LIMIT, with_args);
-	if (!p->cache) {
+	if (!p->cache || !p->described) {
 		processes_close(p);
 		return NULL;
 	}
@@ -178,22 +195,34 @@ void processes_close(struct processes *p)
 	if (p->stop >= 0)
 		close(p->stop);
 	process_cache_free(p->cache);
+	described_free(p->described);
 	proc_events_close(p->events);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
 
-void processes_see(struct processes *p, uint32_t pid, uint64_t time_ns)
+void processes_describe(struct processes *p, const void *sample, size_t length)
 {
+	described_take(p->described, sample, length);
+}
+
+void processes_see(struct processes *p, uint32_t pid, uint64_t time_ns, uint64_t described)
+{
+	const struct description *d = described_find(p->described, described);
+
+	if (d && d->process.exe.length)
+		return;
 	pthread_mutex_lock(&p->lock);
 	process_cache_see(p->cache, pid, time_ns);
 	pthread_mutex_unlock(&p->lock);
 }
 
-const struct process *processes_find(struct processes *p, const struct process_facts *facts)
+const struct process *processes_find(
+	struct processes *p, struct process_facts *facts, uint64_t described)
 {
 	const struct process *found;
 
+	facts->described = described_find(p->described, described);
 	pthread_mutex_lock(&p->lock);
 	found = process_cache_find(p->cache, facts);
 	pthread_mutex_unlock(&p->lock);

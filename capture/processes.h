@@ -16,9 +16,15 @@ struct processes;
 struct processes *processes_open(bool eager, bool with_args, struct error *warning);
 void processes_close(struct processes *processes);
 
-/* As process_cache_see() and process_cache_find(). */
-void processes_see(struct processes *processes, uint32_t pid, uint64_t time_ns);
+/* A sample_process, of unchecked length and content. */
+void processes_describe(struct processes *processes, const void *sample, size_t length);
+
+/*
+ * As process_cache_see() and process_cache_find(). described: the id that the
+ * sample names; 0: none. facts->described is filled in.
+ */
+void processes_see(struct processes *processes, uint32_t pid, uint64_t time_ns, uint64_t described);
 const struct process *processes_find(
-	struct processes *processes, const struct process_facts *facts);
+	struct processes *processes, struct process_facts *facts, uint64_t described);
 
 #endif

@@ -167,15 +167,15 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 }
 
 /* assemble_handlers.event */
-static uint64_t take_event(void *context, const struct event *assembled)
+static uint64_t take_event(void *context, const struct event *assembled, uint64_t described)
 {
-	const struct process_facts facts = {
-		assembled->time_ns, assembled->tid, *assembled->process};
+	struct process_facts facts = {
+		assembled->time_ns, assembled->tid, *assembled->process, NULL};
 	struct recorder *r = context;
 	struct event copy = *assembled, *event = &copy;
 	uint64_t number;
 
-	event->process = processes_find(r->processes, &facts);
+	event->process = processes_find(r->processes, &facts, described);
 	if (!filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
@@ -225,11 +225,17 @@ static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
 	struct sample_attempt attempt;
+	__u32 kind = 0;
 
-	if (length == sizeof attempt) {
+	if (length >= sizeof kind)
+		memcpy(&kind, sample, sizeof kind);
+	if (kind == SAMPLE_PROCESS) {
+		processes_describe(r->processes, sample, length);
+		return;
+	}
+	if (kind == SAMPLE_ATTEMPT && length == sizeof attempt) {
 		memcpy(&attempt, sample, sizeof attempt);
-		if (attempt.kind == SAMPLE_ATTEMPT)
-			processes_see(r->processes, attempt.pid, attempt.time_ns);
+		processes_see(r->processes, attempt.pid, attempt.time_ns, attempt.process);
 	}
 	assemble_sample(r->assemble, sample, length);
 }
@@ -301,6 +307,7 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 		.cgroup_map = -1,
 		.mount_map = -1,
 		.ring_bytes = r->options->ring_bytes,
+		.arguments = !r->options->no_args,
 		.verbose = r->options->verbose};
 	char reasons[sizeof error->text] = "";
 	size_t used = 0;
@@ -325,12 +332,13 @@ static int attach(struct recorder *r, const char **chosen, struct error *error)
 	return 0;
 }
 
-/* The samples of the cgroup backend tell little of a process: the others know it by themselves. */
+/* The cgroup backend cannot tell of every attempt whose it is. */
 static int open_processes(struct recorder *r, const char *backend, struct error *error)
 {
+	bool eager = !strcmp(backend, "cgroup") || !capture_describes(r->capture);
 	struct error warning;
 
-	r->processes = processes_open(!strcmp(backend, "cgroup"), !r->options->no_args, &warning);
+	r->processes = processes_open(eager, !r->options->no_args, &warning);
 	if (!r->processes)
 		return error_set(error, "out of memory");
 	if (*warning.text && !r->options->quiet)

@@ -20,6 +20,7 @@
 
 static struct attempt {
 	struct sample_attempt sample;
+	uint64_t described;
 	uint16_t lport; /* with the source, if one came in time */
 	bool complete, undecided;
 	uint8_t outcome; /* that it must be handed on with */
@@ -34,7 +35,7 @@ struct model {
 
 #define NONE SIZE_MAX
 
-static uint64_t give(void *context, const struct event *event)
+static uint64_t give(void *context, const struct event *event, uint64_t described)
 {
 	struct model *m = context;
 	const struct attempt *a = &attempts[m->given++];
@@ -52,6 +53,7 @@ static uint64_t give(void *context, const struct event *event)
 	assert(event->process->comm.length <= SAMPLE_COMM_SIZE);
 	assert(!memcmp(event->process->comm.data, a->sample.comm, event->process->comm.length));
 	assert(event->result.outcome == a->outcome);
+	assert(described == a->described);
 	return m->given - 1;
 }
 
@@ -69,6 +71,7 @@ static void expect_attempt(struct model *m, const uint8_t *bytes)
 
 	memcpy(&a->sample, bytes, sizeof a->sample);
 	a->lport = a->sample.lport;
+	a->described = a->sample.process;
 	a->complete = a->sample.flags & SAMPLE_COMPLETE;
 	a->undecided = a->sample.flags & SAMPLE_UNDECIDED;
 	a->outcome = a->sample.end.result;
@@ -101,6 +104,7 @@ static void expect_source(struct model *m, const uint8_t *bytes)
 	if (!a || a->complete || (size_t)(a - attempts) < m->given)
 		return;
 	a->lport = source.lport;
+	a->described = source.process;
 	a->complete = true;
 }
 

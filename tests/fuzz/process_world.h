@@ -30,6 +30,8 @@ struct world_sample {
 	uint64_t time_ns;
 	uint32_t pid;
 	struct world_process truth[WORLD_PIDS + 1];
+	struct description described; /* by the kernel; id 0: not */
+	bool with_texts;
 };
 
 struct world {
@@ -43,6 +45,7 @@ struct world {
 	struct world_sample samples[WORLD_SAMPLES];
 	size_t sampled;
 	struct process_cache *cache;
+	uint64_t descriptions;
 	unsigned int depth;
 	size_t found, known; /* answers, and those with a known image */
 };
@@ -93,19 +96,43 @@ static inline void world_fork(struct world *w, uint32_t pid, uint32_t parent)
 	world_tell(w, (struct proc_change){.kind = CHANGE_FORK, .pid = pid, .parent = parent});
 }
 
+/* What the kernel says of it: the state, with the texts or without. */
+static inline void world_describe(struct world *w, struct world_sample *s)
+{
+	const struct world_process *p = &s->truth[s->pid];
+	uint32_t ppid = s->pid == 1 ? 0 : p->parent;
+
+	s->described = (struct description){.id = ++w->descriptions,
+		.process = {.pid = s->pid,
+			.ppid = ppid,
+			.start_ns = p->start_ns,
+			.euid = p->uid,
+			.egid = UNKNOWN_ID,
+			.loginuid = UNKNOWN_ID,
+			.audit_session = UNKNOWN_ID,
+			.pid_inside = s->pid},
+		.parent_start_ns = ppid ? s->truth[ppid].start_ns : 0,
+		.same_image = ppid && s->truth[ppid].image == p->image};
+}
+
 static inline void world_connect(struct world *w, uint32_t pid)
 {
 	struct world_sample *s = &w->samples[w->sampled];
+	uint8_t how = world_byte(w);
 
 	if (w->sampled == WORLD_SAMPLES)
 		return;
 	s->time_ns = w->now_ns++;
 	s->pid = pid;
 	memcpy(s->truth, w->processes, sizeof s->truth);
+	s->described.id = 0;
+	s->with_texts = how & 2;
+	if (how & 1)
+		world_describe(w, s);
 	w->sampled++;
 }
 
-static inline void world_check(struct world *w, const struct world_sample *s);
+static inline void world_check(struct world *w, struct world_sample *s);
 
 /* One thing that happens to a process. */
 static inline void world_event(struct world *w, uint8_t what, uint32_t pid)
@@ -229,20 +256,50 @@ static inline void world_same(struct bytes given, uint32_t truth)
 	assert(!given.length || (given.length == 4 && !memcmp(given.data, &truth, 4)));
 }
 
-static inline void world_check(struct world *w, const struct world_sample *s)
+/* What the kernel said is all there. */
+static inline void world_check_described(const struct world_sample *s, const struct process *found)
+{
+	const struct process *d = &s->described.process;
+
+	assert(found->ppid == d->ppid && found->euid == d->euid && found->start_ns == d->start_ns);
+	assert(bytes_equal(found->exe, d->exe) || !d->exe.length);
+	assert(bytes_equal(found->args, d->args) || !d->args.length);
+	assert(!d->ppid || (found->parent && found->parent->comm.length));
+}
+
+/* As it stands in the table of descriptions. */
+static inline void world_set_texts(struct world_sample *s)
+{
+	struct process *p = &s->described.process;
+	const struct world_process *truth = &s->truth[s->pid];
+
+	if (p->ppid)
+		s->described.parent_comm =
+			(struct bytes){(const uint8_t *)&s->truth[p->ppid].comm, 4};
+	if (s->with_texts)
+		p->exe = p->args = p->cgroup = (struct bytes){(const uint8_t *)&truth->image, 4};
+}
+
+static inline void world_check(struct world *w, struct world_sample *s)
 {
 	uint32_t pid = s->pid;
-	const struct process_facts facts = {s->time_ns, pid,
-		{.pid = pid,
+	const struct process_facts facts = {.time_ns = s->time_ns,
+		.tid = pid,
+		.process = {.pid = pid,
+			.start_ns = s->described.id ? s->described.process.start_ns : 0,
 			.euid = UNKNOWN_ID,
 			.egid = UNKNOWN_ID,
 			.loginuid = UNKNOWN_ID,
 			.audit_session = UNKNOWN_ID,
-			.comm = {(const uint8_t *)"caller", 6}}};
+			.comm = {(const uint8_t *)"caller", 6}},
+		.described = s->described.id ? &s->described : NULL};
 	const struct process *found, *p;
 
 	w->depth = 0;
+	world_set_texts(s);
 	found = process_cache_find(w->cache, &facts);
+	if (s->described.id)
+		world_check_described(s, found);
 	assert(bytes_equal(found->comm, bytes_of("caller")));
 	w->found++;
 	w->known += found->exe.length != 0;

@@ -14,10 +14,13 @@
  *                                      connects, executes the other one, .. in one process
  *        spawn threads FIRST COUNT PORT
  *                                      COUNT threads named "thread NUMBER"
+ *        spawn users FIRST COUNT PORT  connects with COUNT effective users, 1000 + NUMBER
+ *        spawn memory NUMBER PORT      executes itself from memory as "once"
  *        spawn wait NUMBER PORT ..     connects at each line of standard input
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <linux/sched.h>
 #include <netinet/in.h>
@@ -26,6 +29,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -147,6 +151,33 @@ static void threads(unsigned int first, unsigned int count)
 	}
 }
 
+static void users(unsigned int first, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		if (seteuid(1000 + first + i))
+			fail("seteuid");
+		connect_to(first + i);
+		if (seteuid(0))
+			fail("seteuid");
+	}
+}
+
+static void memory(const char *number)
+{
+	int from = open("/proc/self/exe", O_RDONLY), to = memfd_create("a (name)", MFD_CLOEXEC);
+	char *argv[] = {"memory", "once", (char *)number, port_text, NULL};
+	char buffer[65536];
+	ssize_t n;
+
+	if (from < 0 || to < 0)
+		fail("open");
+	while ((n = read(from, buffer, sizeof buffer)) > 0)
+		if (write(to, buffer, (size_t)n) != n)
+			fail("write");
+	fexecve(to, argv, environ);
+	fail("exec");
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int first = argc > 2 ? (unsigned int)atoi(argv[2]) : 0;
@@ -154,7 +185,7 @@ int main(int argc, char **argv)
 	const char *what = argc > 3 ? argv[1] : "";
 
 	port_text = argv[argc > 4 ? 4 : argc - 1];
-	if (!strcmp(what, "once") || !strcmp(what, "wait"))
+	if (!strcmp(what, "once") || !strcmp(what, "wait") || !strcmp(what, "memory"))
 		port_text = argv[3];
 	if (!strcmp(what, "once"))
 		connect_to(first);
@@ -167,6 +198,10 @@ int main(int argc, char **argv)
 		reuse(first, count, argv + 5);
 	else if (!strcmp(what, "forks"))
 		forks(first, count);
+	else if (!strcmp(what, "users"))
+		users(first, count);
+	else if (!strcmp(what, "memory"))
+		memory(argv[2]);
 	else if (!strcmp(what, "threads"))
 		threads(first, count);
 	else if (!strcmp(what, "chain") && argc == 7) {

@@ -14,11 +14,13 @@ static struct {
 	struct event events[3 * WAITING_MOST];
 	char comms[3 * WAITING_MOST][SAMPLE_COMM_SIZE + 1];
 	size_t count;
+	uint64_t described; /* of the last */
 } given;
 
-static uint64_t give(void *context, const struct event *event)
+static uint64_t give(void *context, const struct event *event, uint64_t described)
 {
 	assert_ptr_equal(context, &given);
+	given.described = described;
 	assert_true(given.count < COUNT(given.events));
 	assert_true(event->process->comm.length <= SAMPLE_COMM_SIZE);
 	given.events[given.count] = *event;
@@ -106,6 +108,7 @@ static void complete_attempts_pass_at_once(void **state)
 	(void)state;
 	memcpy(sample.saddr, (uint8_t[]){10, 0, 0, 2}, 4);
 	sample.lport = 40000;
+	sample.process = 77;
 	assert_true(assemble_deadline(a) == UINT64_MAX);
 	assemble_sample(a, &sample, sizeof sample);
 	assert_int_equal(assemble_deadline(a), 0);
@@ -114,6 +117,7 @@ static void complete_attempts_pass_at_once(void **state)
 	assert_true(assemble_deadline(a) == UINT64_MAX);
 	assert_int_equal(e->time_ns, 10000);
 	assert_int_equal(e->process->pid, 7);
+	assert_int_equal(given.described, 77);
 	assert_int_equal(e->tid, 8);
 	assert_int_equal(e->process->uid, 1000);
 	assert_int_equal(e->process->gid, 100);
@@ -187,6 +191,7 @@ static void the_halves_of_an_attempt_are_joined(void **state)
 
 	(void)state;
 	memcpy(source.daddr, (uint8_t[]){127, 0, 0, 1}, 4); /* of connect() to 0.0.0.0 */
+	source.process = 78;
 	send_attempt(a, 5, 2, 0, 10000);
 	assemble_release(a, 10000);
 	assert_int_equal(given.count, 0);
@@ -200,6 +205,7 @@ static void the_halves_of_an_attempt_are_joined(void **state)
 	assert_memory_equal(given.events[0].saddr.bytes, "\x0a\0\0\2", 4);
 	assert_memory_equal(given.events[0].daddr.bytes, "\x7f\0\0\1", 4);
 	assert_int_equal(assemble_rejected(a), 0);
+	assert_int_equal(given.described, 78);
 	assemble_free(a);
 }
 

@@ -91,8 +91,9 @@ static struct process_cache *start_with(size_t limit, bool with_args)
 
 static struct process_facts facts_of(uint32_t pid, uint64_t time_ns)
 {
-	return (struct process_facts){time_ns, pid,
-		{.pid = pid,
+	return (struct process_facts){.time_ns = time_ns,
+		.tid = pid,
+		.process = {.pid = pid,
 			.uid = 10,
 			.gid = 20,
 			.euid = UNKNOWN_ID,
@@ -225,6 +226,108 @@ static void what_the_kernel_says_is_taken_as_it_is(void **state)
 	process_cache_free(c);
 }
 
+/* A child of pid 7, of which nothing can be read, as the kernel describes it. */
+static struct description child_of_7(bool same_image)
+{
+	script.now_ns = 50000000000;
+	script.reading.process.start_ns = 20000000000;
+	return (struct description){.id = 1,
+		.process = {.pid = 8,
+			.ppid = 7,
+			.start_ns = 30000000001,
+			.euid = 1,
+			.egid = 2,
+			.loginuid = 3,
+			.audit_session = 4},
+		.parent_start_ns = 20000000001,
+		.parent_comm = bytes_of("parent"),
+		.same_image = same_image};
+}
+
+static void a_fork_has_the_program_of_its_parent(void **state)
+{
+	(void)state;
+	for (int same = 0; same < 2; same++) {
+		struct process_cache *c = start_with(100, true);
+		struct description described = child_of_7(same);
+		struct process_facts facts = facts_of(8, script.now_ns++);
+		const struct process *p;
+
+		facts.described = &described;
+		p = process_cache_find(c, &facts);
+		assert_int_equal(p->ppid, 7);
+		assert_int_equal(p->euid, 1);
+		assert_int_equal(p->start_ns, 30000000000);
+		assert_true(bytes_equal(p->exe, same ? bytes_of("/bin/x") : bytes_of("")));
+		assert_int_equal(p->args.length, same ? 4 : 0);
+		assert_int_equal(p->parent->pid, 7);
+		assert_true(bytes_equal(p->parent->comm, bytes_of("main")));
+		process_cache_free(c);
+	}
+}
+
+/* The pid of the parent is another's by now. */
+static void a_parent_that_is_gone_is_what_the_kernel_said(void **state)
+{
+	struct process_cache *c = start_with(100, true);
+	struct description described = child_of_7(true);
+	struct process_facts facts = facts_of(8, script.now_ns++);
+	const struct process *p;
+
+	(void)state;
+	described.parent_start_ns = 10000000000;
+	facts.described = &described;
+	p = process_cache_find(c, &facts);
+	assert_int_equal(p->exe.length, 0);
+	assert_int_equal(p->ppid, 7);
+	assert_int_equal(p->parent->pid, 7);
+	assert_int_equal(p->parent->start_ns, 10000000000);
+	assert_true(bytes_equal(p->parent->comm, bytes_of("parent")));
+	assert_int_equal(p->parent->exe.length, 0);
+	assert_null(p->parent->parent);
+	process_cache_free(c);
+}
+
+static void what_is_described_whole_is_not_read(void **state)
+{
+	struct process_cache *c = start_with(100, true);
+	struct process_facts facts = facts_of(7, script.now_ns++);
+	struct description described = {.id = 1,
+		.process = {.pid = 7,
+			.start_ns = 1,
+			.euid = 1,
+			.egid = 2,
+			.loginuid = 3,
+			.audit_session = 4,
+			.exe = bytes_of("/bin/told"),
+			.args = bytes_of("told"),
+			.cgroup = bytes_of("/a.scope")}};
+	const struct process *p;
+	uint64_t identity;
+
+	(void)state;
+	facts.described = &described;
+	p = process_cache_find(c, &facts);
+	identity = p->identity;
+	assert_true(bytes_equal(p->exe, bytes_of("/bin/told")));
+	assert_true(bytes_equal(p->unit, bytes_of("a.scope")));
+	for (int i = 0; i < 100; i++) {
+		facts.time_ns = script.now_ns++;
+		assert_int_equal(process_cache_find(c, &facts)->identity, identity);
+	}
+	assert_int_equal(script.reads, 0);
+	/* A new description is another answer. */
+	described.id = 2;
+	described.process.euid = 9;
+	assert_int_equal(process_cache_find(c, &facts)->euid, 9);
+	/* Of another process: not of this. */
+	described.id = 3;
+	described.process.pid = 8;
+	facts.time_ns = script.now_ns++;
+	assert_true(bytes_equal(process_cache_find(c, &facts)->exe, bytes_of("/bin/x")));
+	process_cache_free(c);
+}
+
 /* Weeks in short: more processes than there is room for, with much text. */
 static void memory_is_bounded(void **state)
 {
@@ -262,6 +365,9 @@ int main(void)
 		cmocka_unit_test(a_reading_that_may_show_an_exec_is_not_used_for_what_was_before),
 		cmocka_unit_test(arguments_are_left_out),
 		cmocka_unit_test(what_the_kernel_says_is_taken_as_it_is),
+		cmocka_unit_test(a_fork_has_the_program_of_its_parent),
+		cmocka_unit_test(a_parent_that_is_gone_is_what_the_kernel_said),
+		cmocka_unit_test(what_is_described_whole_is_not_read),
 		cmocka_unit_test(memory_is_bounded),
 	};
 

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Who calls. What the kernel knows of the current process goes into the ring
+ * when it is not the same as at its last attempt; the attempts name it. So the
+ * common case is to look that up, and a process that ends at once is complete.
+ *
+ * The state is read with typed loads where the kernel gives a typed pointer to
+ * the task (5.11 and newer), locked down too; else, and for the texts, with
+ * helpers that a kernel in lockdown refuses.
+ */
+#ifndef PROCESS_H
+#define PROCESS_H
+
+#include "kernel.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "tcpconnect.h"
+
+#define NAMES_MAX 48 /* of a path, with its mounts */
+#define NAME_SIZE 256
+#define DESCRIBERS 4
+#define TEXT_ROOM 16384 /* a power of two */
+
+/* Helpers that the kernel may not have: the verifier drops what is behind them. */
+#define HAS_HELPER(name) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##name)
+
+/* Who made the attempts that come, as the samples say it. */
+struct caller {
+	__u64 start_ns, process;
+};
+
+struct described {
+	__u64 id;
+	struct process_state state;
+};
+
+/* By process id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, DESCRIBED_MAX);
+	__type(key, __u32);
+	__type(value, struct described);
+} described SEC(".maps");
+
+struct process_scratch {
+	/*
+	 * Bytes of text. In memory, for what the verifier does not know of it is the
+	 * same in each round of a loop: it looks at a few thousand instructions and
+	 * not at millions.
+	 */
+	__u64 used;
+	struct described sent;
+	__u64 sample[(sizeof(struct sample_process) + TEXT_ROOM + TEXT_MAX) / 8];
+};
+
+/* One for each program that describes: none of them interrupts itself on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DESCRIBERS);
+	__type(key, __u32);
+	__type(value, struct process_scratch);
+} process_scratches SEC(".maps");
+
+static __always_inline struct task_struct *this_task(void)
+{
+	if (HAS_HELPER(get_current_task_btf))
+		return (struct task_struct *)bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
+/* Typed, or with helpers: the verifier sees only one of the two. */
+#define TASK(task, typed, ...)                                                                     \
+	(HAS_HELPER(get_current_task_btf)                                                          \
+			? (task)->typed                                                            \
+			: BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
+
+static __always_inline int can_describe(void)
+{
+	return settings.may_read || HAS_HELPER(get_current_task_btf);
+}
+
+/* The functions that are not static are verified even if nothing calls them. */
+static __always_inline int can_read_texts(void)
+{
+	return settings.describe && settings.may_read;
+}
+
+/* All but its start. */
+static __always_inline void load_state(struct process_state *s, struct task_struct *task)
+{
+	__u64 exe;
+
+	s->exec_id = TASK(task, self_exec_id, self_exec_id);
+	s->parent_start_ns = TASK(task, real_parent->group_leader->start_boottime, real_parent,
+		group_leader, start_boottime);
+	s->ppid = (__u32)TASK(task, real_parent->tgid, real_parent, tgid);
+	s->mount_ns = TASK(task, nsproxy->mnt_ns->ns.inum, nsproxy, mnt_ns, ns.inum);
+	s->euid = TASK(task, cred->euid.val, cred, euid.val);
+	s->egid = TASK(task, cred->egid.val, cred, egid.val);
+	if (bpf_core_field_exists(task->loginuid)) {
+		s->loginuid = TASK(task, loginuid.val, loginuid.val);
+		s->audit_session = TASK(task, sessionid, sessionid);
+		s->flags = PROCESS_AUDIT;
+	}
+	if (bpf_core_field_exists(task->cgroups))
+		s->cgroup = TASK(task, cgroups->dfl_cgrp->kn->id, cgroups, dfl_cgrp, kn, id);
+	/* Each exec opens its file anew: the same open file is the same exec. */
+	exe = (__u64)TASK(task, mm->exe_file, mm, exe_file);
+	if (exe && exe == (__u64)TASK(task, real_parent->mm->exe_file, real_parent, mm, exe_file))
+		s->flags |= PROCESS_SAME_IMAGE;
+}
+
+static __always_inline int same_state(const struct process_state *a, const struct process_state *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+	__u64 differ = 0;
+
+#pragma unroll
+	for (unsigned int i = 0; i < sizeof *a / sizeof *x; i++)
+		differ |= x[i] ^ y[i];
+	return !differ;
+}
+
+/* What stays for life, and the name of the parent. */
+static __always_inline void load_rest(struct sample_process *s, struct task_struct *task)
+{
+	struct task_struct *parent;
+	struct upid *upid;
+	__u32 level = TASK(task, group_leader->thread_pid->level, group_leader, thread_pid, level);
+
+	s->pid_inside = s->pid_ns = 0;
+	if (!level && HAS_HELPER(get_current_task_btf)) {
+		s->pid_inside = s->pid;
+		s->pid_ns = task->group_leader->thread_pid->numbers[0].ns->ns.inum;
+	} else if (settings.may_read && level < 32) { /* MAX_PID_NS_LEVEL */
+		upid = (void *)BPF_CORE_READ(task, group_leader, thread_pid) +
+		       bpf_core_field_offset(struct pid, numbers) +
+		       (__u64)level * bpf_core_type_size(struct upid);
+		s->pid_inside = (__u32)BPF_CORE_READ(upid, nr);
+		s->pid_ns = BPF_CORE_READ(upid, ns, ns.inum);
+	}
+	if (HAS_HELPER(get_current_task_btf)) {
+		const __u64 *comm;
+
+		parent = task->real_parent->group_leader;
+		comm = (const __u64 *)parent->comm;
+		((__u64 *)s->parent_comm)[0] = comm[0];
+		((__u64 *)s->parent_comm)[1] = comm[1];
+	} else {
+		parent = BPF_CORE_READ(task, real_parent, group_leader);
+		bpf_core_read(s->parent_comm, sizeof s->parent_comm, &parent->comm);
+	}
+}
+
+/*
+ * What is not static below is verified by itself, and once, not wherever it is
+ * called with all that may be known there. number: of the scratch.
+ */
+
+static __always_inline struct sample_process *sample_in(struct process_scratch *scratch)
+{
+	return (struct sample_process *)scratch->sample;
+}
+
+static __always_inline __u32 text_used(const struct process_scratch *scratch)
+{
+	return *(volatile const __u64 *)&scratch->used & (TEXT_ROOM - 1);
+}
+
+static __always_inline void *text_end(struct process_scratch *scratch)
+{
+	return sample_in(scratch)->text + text_used(scratch);
+}
+
+static __always_inline void text_add(struct process_scratch *scratch, __u32 bytes)
+{
+	*(volatile __u64 *)&scratch->used = text_used(scratch) + bytes;
+}
+
+/* One name of a path that begins there, with its NUL. 0: too long, or it cannot be read. */
+static __always_inline int add_name(struct process_scratch *scratch, __u32 from, const void *name)
+{
+	long n = bpf_probe_read_kernel_str(text_end(scratch), NAME_SIZE, name);
+
+	if (n < 2)
+		return 0;
+	text_add(scratch, (__u32)n);
+	return text_used(scratch) - from <= TEXT_MAX;
+}
+
+/* Where a walk from a file up to the root of its mount namespace is. */
+struct walk {
+	struct mount *mount;
+	struct dentry *dentry;
+};
+
+static __always_inline void begin_walk(struct walk *w, struct file *file)
+{
+	w->mount =
+		(void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
+	w->dentry = BPF_CORE_READ(file, f_path.dentry);
+}
+
+/* One step up. 1: there is a name to take first; 0: out of a mount; -1: at the root. */
+static __always_inline int walk(struct walk *w)
+{
+	struct mount *mount = w->mount, *above;
+
+	if (w->dentry != BPF_CORE_READ(mount, mnt.mnt_root))
+		return 1;
+	above = BPF_CORE_READ(mount, mnt_parent);
+	if (above == mount)
+		return -1;
+	w->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
+	w->mount = above;
+	return 0;
+}
+
+/*
+ * What changes when anything on the way is renamed or moved: names are read
+ * without a lock.
+ */
+__noinline __u64 sum_walk(__u64 file)
+{
+	struct dentry *dentry, *parent;
+	struct walk w;
+	__u64 sum = 0;
+	int step;
+
+	if (!can_read_texts())
+		return 0;
+	begin_walk(&w, (struct file *)file);
+	for (unsigned int i = 0; i < NAMES_MAX; i++) {
+		step = walk(&w);
+		if (step < 0)
+			break;
+		if (step) {
+			dentry = w.dentry;
+			sum += (__u64)dentry + BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
+			parent = BPF_CORE_READ(dentry, d_parent);
+			if (parent == dentry)
+				break;
+			w.dentry = parent;
+		}
+	}
+	return sum;
+}
+
+/* As /proc/PID/exe shows it, see prepend_path() in fs/d_path.c. 0: it cannot be told. */
+__noinline int add_exe(__u64 file, __u32 number)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
+	struct dentry *dentry, *parent;
+	struct sample_process *s;
+	struct walk w;
+	int step = 0;
+	__u64 sum;
+
+	if (!can_read_texts() || !scratch)
+		return 0;
+	s = sample_in(scratch);
+	sum = sum_walk(file);
+	begin_walk(&w, (struct file *)file);
+	for (unsigned int i = 0; i < NAMES_MAX; i++) {
+		step = walk(&w);
+		if (step < 0)
+			break;
+		if (!step)
+			continue;
+		dentry = w.dentry;
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (parent == dentry && i)
+			return 0; /* moved out of what is mounted */
+		if (parent == dentry)
+			s->text_flags |= TEXT_MEMORY;
+		else if (!i && !BPF_CORE_READ(dentry, d_hash.pprev))
+			s->text_flags |= TEXT_UNLINKED;
+		if (!add_name(scratch, 0, BPF_CORE_READ(dentry, d_name.name)))
+			return 0;
+		if (parent == dentry)
+			return 1;
+		w.dentry = parent;
+	}
+	return step < 0 && sum_walk(file) == sum;
+}
+
+/* As /proc/PID/cmdline, see get_mm_cmdline() in fs/proc/base.c. */
+__noinline int add_args(__u64 start, __u64 end, __u32 number)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
+	__u64 length = end - start;
+	struct sample_process *s;
+	__u8 last = 0;
+	void *to;
+	long n;
+
+	if (!can_read_texts() || !scratch || end <= start ||
+		bpf_probe_read_user(&last, 1, (void *)(end - 1)))
+		return 0;
+	s = sample_in(scratch);
+	to = text_end(scratch);
+	if (last) { /* overwritten beyond their end: a title, up to its NUL */
+		n = bpf_probe_read_user_str(to, TEXT_MAX, (void *)start);
+		if (n <= 0)
+			return 0;
+		length = (__u64)n;
+		if (n >= TEXT_MAX)
+			s->text_flags |= TEXT_CUT;
+	} else {
+		if (length > TEXT_MAX) {
+			length = TEXT_MAX;
+			s->text_flags |= TEXT_CUT;
+		}
+		if (bpf_probe_read_user(to, (__u32)length, (void *)start))
+			return 0;
+	}
+	s->lengths[TEXT_ARGS] = (__u16)length;
+	text_add(scratch, (__u32)length);
+	return 1;
+}
+
+static __always_inline struct kernfs_node *above(struct kernfs_node *node)
+{
+	struct kernfs_node___since_6_15 *newer = (void *)node;
+
+	if (bpf_core_field_exists(newer->__parent))
+		return BPF_CORE_READ(newer, __parent);
+	return BPF_CORE_READ(node, parent);
+}
+
+__noinline int add_cgroup(__u64 first, __u32 number)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
+	struct kernfs_node *node = (struct kernfs_node *)first, *parent;
+	__u32 from;
+
+	if (!can_read_texts() || !scratch)
+		return 0;
+	from = text_used(scratch);
+	for (unsigned int i = 0; i < NAMES_MAX; i++) {
+		parent = above(node);
+		if (!parent)
+			return 1;
+		if (!add_name(scratch, from, BPF_CORE_READ(node, name)))
+			return 0;
+		node = parent;
+	}
+	return 0;
+}
+
+static __always_inline void add_texts(
+	struct process_scratch *scratch, struct task_struct *task, __u32 number)
+{
+	struct sample_process *s = sample_in(scratch);
+	struct mm_struct *mm = BPF_CORE_READ(task, mm);
+	__u64 file = (__u64)BPF_CORE_READ(mm, exe_file);
+	__u32 from;
+
+	if (file && add_exe(file, number))
+		s->lengths[TEXT_EXE] = (__u16)text_used(scratch);
+	else
+		scratch->used = 0;
+	if (settings.arguments)
+		add_args(BPF_CORE_READ(mm, arg_start), BPF_CORE_READ(mm, arg_end), number);
+	from = text_used(scratch);
+	if (bpf_core_field_exists(task->cgroups) &&
+		add_cgroup((__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp, kn), number)) {
+		s->lengths[TEXT_CGROUP] = (__u16)(text_used(scratch) - from);
+		if (text_used(scratch) == from)
+			s->text_flags |= TEXT_ROOT_CGROUP;
+	} else {
+		scratch->used = from;
+	}
+}
+
+/* Into the ring, then into the map: another thread may find it there. Returns the id; 0: no room.
+ */
+static __always_inline __u64 send_process(
+	__u32 pid, const struct process_state *state, struct task_struct *task, __u32 number)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
+	struct sample_process *s;
+	__u64 id;
+
+	if (!scratch)
+		return 0;
+	scratch->used = 0;
+	s = sample_in(scratch);
+	/* Differs for each process and each moment. */
+	id = bpf_ktime_get_boot_ns() << 22 | pid;
+	s->kind = SAMPLE_PROCESS;
+	s->pid = pid;
+	s->id = id;
+	s->state = *state;
+	s->text_flags = 0;
+	s->lengths[TEXT_EXE] = s->lengths[TEXT_ARGS] = s->lengths[TEXT_CGROUP] = 0;
+	load_rest(s, task);
+	if (can_read_texts())
+		add_texts(scratch, task, number);
+	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch), BPF_RB_NO_WAKEUP))
+		return 0;
+	scratch->sent.id = id;
+	scratch->sent.state = *state;
+	bpf_map_update_elem(&described, &pid, &scratch->sent, BPF_ANY);
+	return id;
+}
+
+/* Of the current task, before the sample that names it. number: another for each program. */
+static __noinline void describe(struct caller *caller, __u32 number)
+{
+	struct task_struct *task = this_task();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct process_state state = {};
+	struct described *known;
+
+	caller->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
+	if (!settings.describe)
+		return;
+	load_state(&state, task);
+	state.start_ns = caller->start_ns;
+	known = bpf_map_lookup_elem(&described, &pid);
+	if (known && same_state(&known->state, &state))
+		caller->process = known->id;
+	else
+		caller->process = send_process(pid, &state, task, number);
+}
+
+/* Zero: it is not known. Workers of the kernel are not who asked for the connection. */
+static __always_inline void find_caller(struct caller *caller, __u32 number)
+{
+	caller->start_ns = caller->process = 0;
+	if (!can_describe() || TASK(this_task(), flags, flags) & PF_KTHREAD)
+		return;
+	describe(caller, number);
+}
+
+#endif
