@@ -134,7 +134,8 @@ struct capture_control {
 };
 
 #define PORT_BITMAP_WORDS (65536 / 64)
-#define OPEN_MAX 65536 /* attempts under way that can be followed to their outcome */
+#define OPEN_MAX 65536  /* attempts under way that can be followed to their outcome */
+#define OPEN_SLOTS 8192 /* a power of two; enough for those of a busy host */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");

@@ -387,12 +387,37 @@ static uint32_t count_entries(const struct capture *c, const char *name)
 	return entries;
 }
 
+/* Slots of an array that are in use: those that do not begin with eight zeros. */
+static uint32_t count_slots(const struct capture *c, const char *name)
+{
+	struct bpf_map *map = find_map(c, name);
+	uint32_t count = map ? bpf_map__max_entries(map) : 0, used = 0, batch;
+	size_t size = map ? bpf_map__value_size(map) : 0;
+	uint32_t *keys = calloc(count, sizeof *keys);
+	uint8_t *values = calloc(count, size);
+
+	if (!map || !keys || !values ||
+		(bpf_map_lookup_batch(bpf_map__fd(map), NULL, &batch, keys, values, &count, NULL) &&
+			errno != ENOENT)) /* the end of the map */
+		count = 0;
+	for (uint32_t i = 0; i < count; i++) {
+		uint64_t first;
+
+		memcpy(&first, values + i * size, sizeof first);
+		used += first != 0;
+	}
+	free(keys);
+	free(values);
+	return used;
+}
+
 int capture_drain(struct capture *c, struct error *error)
 {
 	detach(c);
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
 	c->missed.filtered += count_entries(c, "held");
-	c->under_way = count_entries(c, "open_attempts") + count_entries(c, "calls");
+	c->under_way = count_entries(c, "open_attempts") + count_slots(c, "open_slots") +
+		       count_entries(c, "calls");
 	for (int round = 0; round < DRAIN_ROUNDS; round++) {
 		struct capture_counters count = capture_count(c);
 
