@@ -73,6 +73,9 @@ DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libpcap
 	libclang-rt-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
 	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils jq
 
+# The peers of make bench.
+BENCH_DEPS := libbpf-tools bpftrace
+
 # Only asks apt for what is missing, so that it needs neither root nor network when nothing is.
 deps:
 	$Qtests/deps $(DEPS)
@@ -99,6 +102,12 @@ SECONDS ?= 1800
 soak: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
 	$Qtests/soak/run $(SECONDS)
+
+# What recording costs, beside its peers; nothing passes or fails.
+bench: deps
+	$Qtests/deps $(BENCH_DEPS)
+	$Q$(MAKE) --no-print-directory all
+	$Qtests/bench/recorder --all
 
 # One guest kernel is part of make check, this is all of them.
 check-vm: export VM = --all
@@ -161,5 +170,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check soak $(SUITES:%=check-%) check-leaks test-programs install install-wireshark format clean
+.PHONY: all deps demo check soak bench $(SUITES:%=check-%) check-leaks test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)

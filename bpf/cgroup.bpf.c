@@ -33,6 +33,7 @@ struct attempt_state {
 	__u8 reserved;
 };
 
+/* With the socket, when its slot is taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -40,15 +41,67 @@ struct {
 	__type(value, struct attempt_state);
 } attempts SEC(".maps");
 
+/*
+ * To make and free that costs as much as all the rest of what is done for an
+ * attempt. So most have a place here, by a hash of the socket's cookie. When two
+ * CPUs take a slot in the same few nanoseconds, one of them finds out before it
+ * sends its sample, and counts that nothing more will be known.
+ */
+struct attempt_slot {
+	__u64 cookie; /* 0: free */
+	struct attempt_state state;
+	__u64 crowded; /* another one of this slot has its state with the socket, or had */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OPEN_SLOTS);
+	__type(key, __u32);
+	__type(value, struct attempt_slot);
+} open_slots SEC(".maps");
+
+static __always_inline struct attempt_slot *slot_of(__u64 cookie)
+{
+	__u32 number = (cookie * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&open_slots, &number);
+}
+
+/* Macros: the verifier knows different types of sockets. */
+#define FIND_STATE(slot, sk, number)                                                               \
+	(!(slot)                             ? NULL                                                \
+		: (slot)->cookie == (number) ? &(slot)->state                                      \
+		: (slot)->crowded            ? bpf_sk_storage_get(&attempts, sk, 0, 0)             \
+					     : NULL)
+
+/* 1 if the slot is that socket's now. */
+static __always_inline int take_slot(struct attempt_slot *slot, __u64 cookie, __u64 now)
+{
+	if (slot->cookie && now - slot->state.start_ns < OLD_NS) {
+		slot->crowded = 1;
+		return 0;
+	}
+	slot->cookie = cookie;
+	return 1;
+}
+
+static __always_inline void state_ended(
+	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
+{
+	state->id = 0;
+	if (slot && slot->cookie == cookie)
+		slot->cookie = 0;
+}
+
 /* A failure whose reason is not known. */
-static __always_inline void attempt_failed(
-	struct capture_counters *count, struct attempt_state *state)
+static __always_inline void attempt_failed(struct capture_counters *count,
+	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
 {
 	struct sample_end end = {.result = RESULT_FAILED};
 
 	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
 	outcome_submit(count, state->id, &end);
-	state->id = 0;
+	state_ended(slot, state, cookie);
 }
 
 /*
@@ -71,18 +124,20 @@ static __always_inline void connect_called(
 	__u16 dport = bpf_ntohs((__u16)ctx->user_port);
 	struct bpf_sock *sk = ctx->sk;
 	struct attempt_state *state;
+	struct attempt_slot *slot;
 	struct sample_attempt *s;
-	__u64 now;
-	int wanted;
+	__u64 now, cookie;
+	int taken;
 
 	if (!count || !sk || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return;
-	wanted = attempt_wanted(count, family, dport);
-	state = bpf_sk_storage_get(&attempts, sk, 0, wanted ? BPF_SK_STORAGE_GET_F_CREATE : 0);
+	cookie = bpf_get_socket_cookie(ctx);
+	slot = slot_of(cookie);
+	state = FIND_STATE(slot, sk, cookie);
 	/* Another attempt on the same socket: the one before has failed at once. */
 	if (state && state->id)
-		attempt_failed(count, state);
-	if (!wanted)
+		attempt_failed(count, slot, state, cookie);
+	if (!slot || !attempt_wanted(count, family, dport))
 		return;
 	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {
@@ -93,12 +148,16 @@ static __always_inline void connect_called(
 	sample_begin(s, new_id(now), now, family, dport);
 	copy_address(s->daddr, address);
 	s->flags = flags;
+	taken = take_slot(slot, cookie, now);
+	state = taken ? &slot->state
+		      : bpf_sk_storage_get(&attempts, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (state)
+		*state = (struct attempt_state){.id = s->id, .start_ns = now, .family = family};
 	if (settings.mptcp)
 		mptcp_owner(s, (__u64)bpf_skc_to_mptcp_sock(sk));
-	if (state) {
-		*state = (struct attempt_state){.id = s->id, .start_ns = now, .family = family};
+	if (state && FIELD(state->id) == s->id && (!taken || FIELD(slot->cookie) == cookie)) {
 		s->flags |= SAMPLE_UNDECIDED;
-	} else { /* no memory: neither source nor outcome will be known */
+	} else { /* no memory, or no slot: neither source nor outcome will be known */
 		s->flags |= SAMPLE_COMPLETE;
 		add_one(&count->partial);
 	}
@@ -166,8 +225,8 @@ static __always_inline void send_source(
 }
 
 /* Without the tracepoint: no errno, but the rest. */
-static __always_inline void state_callback(
-	struct bpf_sock_ops *ctx, struct capture_counters *count, struct attempt_state *state)
+static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct capture_counters *count,
+	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
 {
 	struct sample_end end = {.result = RESULT_FAILED};
 	__u32 state_now = ctx->args[1];
@@ -181,7 +240,7 @@ static __always_inline void state_callback(
 	else if (state->closed)
 		end.result = RESULT_ABANDONED;
 	outcome_submit(count, state->id, &end);
-	state->id = 0;
+	state_ended(slot, state, cookie);
 }
 
 SEC("sockops")
@@ -189,20 +248,26 @@ int source_known(struct bpf_sock_ops *ctx)
 {
 	struct capture_counters *count;
 	struct attempt_state *state;
+	struct attempt_slot *slot;
 	struct bpf_sock *sk;
+	__u64 cookie;
 
 	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_STATE_CB)
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
 		return 1;
-	state = bpf_sk_storage_get(&attempts, sk, 0, 0);
+	cookie = bpf_get_socket_cookie(ctx);
+	slot = slot_of(cookie);
+	state = FIND_STATE(slot, sk, cookie);
+	if (!state || !state->id)
+		return 1;
 	count = this_cpu_counters();
-	if (!state || !state->id || !count)
+	if (!count)
 		return 1;
 	if (ctx->op == BPF_SOCK_OPS_STATE_CB) {
 		if (!settings.outcome_hook)
-			state_callback(ctx, count, state);
+			state_callback(ctx, count, slot, state, cookie);
 		return 1;
 	}
 	state->sent = 1;
@@ -219,6 +284,8 @@ int released(struct bpf_sock *ctx)
 {
 	struct capture_counters *count;
 	struct attempt_state *state;
+	struct attempt_slot *slot;
+	__u64 cookie;
 
 	if (settings.mptcp && ctx->protocol == IPPROTO_MPTCP) {
 		__u64 mptcp = (__u64)ctx;
@@ -227,9 +294,13 @@ int released(struct bpf_sock *ctx)
 	}
 	if (ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return 1;
-	state = bpf_sk_storage_get(&attempts, ctx, 0, 0);
+	cookie = bpf_get_socket_cookie(ctx);
+	slot = slot_of(cookie);
+	state = FIND_STATE(slot, ctx, cookie);
+	if (!state || !state->id)
+		return 1;
 	count = this_cpu_counters();
-	if (!state || !state->id || !count)
+	if (!count)
 		return 1;
 	state->closed = 1;
 	/*
@@ -238,33 +309,39 @@ int released(struct bpf_sock *ctx)
 	 * 100,000 attempts when other recorders come and go.
 	 */
 	if (ctx->state == TCP_CLOSE || (!state->sent && ctx->state != TCP_SYN_SENT))
-		attempt_failed(count, state);
+		attempt_failed(count, slot, state, cookie);
 	return 1;
 }
 
 #ifndef PLAIN /* what needs BTF stands in the other object only */
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 which)
+static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
 {
 	struct sample_end end = {.result = RESULT_ABANDONED};
 	struct capture_counters *count;
 	struct attempt_state *state;
+	struct attempt_slot *slot;
 	struct tcp_sock *tcp;
+	__u64 cookie;
 
 	if (newstate != TCP_SYN_SENT && ((oldstate != TCP_SYN_SENT && oldstate != TCP_SYN_RECV) ||
 						newstate == TCP_SYN_RECV))
 		return 0;
-	state = bpf_sk_storage_get(&attempts, sk, 0, 0);
+	cookie = bpf_get_socket_cookie(sk);
+	slot = slot_of(cookie);
+	state = FIND_STATE(slot, sk, cookie);
+	if (!state || !state->id)
+		return 0;
 	count = this_cpu_counters();
-	if (!state || !state->id || !count)
+	if (!count)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
-		if (!state->process_start_ns) { /* else the other of us was here */
-			struct caller caller;
+		struct caller caller;
 
-			find_caller(&caller, which);
-			state->process_start_ns = caller.start_ns;
-			state->process = caller.process;
-		}
+		if (again && state->net_ns) /* the other of us was here */
+			return 0;
+		find_caller(&caller, again);
+		state->process_start_ns = caller.start_ns;
+		state->process = caller.process;
 		state->net_ns = sk->__sk_common.skc_net.net->ns.inum;
 		return 0;
 	}
@@ -282,7 +359,7 @@ static __always_inline int state_change(struct sock *sk, int oldstate, int newst
 		end.retransmits = 0;
 	}
 	outcome_submit(count, state->id, &end);
-	state->id = 0;
+	state_ended(slot, state, cookie);
 	return 0;
 }
 

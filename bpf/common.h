@@ -15,6 +15,9 @@
 #include <bpf/bpf_core_read.h>
 #include "tcpconnect.h"
 
+#define OLD_NS 3600000000000    /* no attempt takes an hour: 30 SYNs are 49 minutes */
+#define CALL_MAX_NS 60000000000 /* the connect functions do not wait for the network */
+
 const volatile struct capture_settings settings = {};
 
 struct {
@@ -96,16 +99,28 @@ static __always_inline int port_listed(__u16 port)
 	return bits && *bits >> (port % 64) & 1;
 }
 
-/* 1 if the user wants this attempt. dport in host byte order. */
-static __always_inline int filter_wants(__u32 pid, __u32 uid, __u8 family, __u16 dport)
+static __always_inline int pid_listed(void)
+{
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	return bpf_map_lookup_elem(&filter_pids, &pid) != NULL;
+}
+
+static __always_inline int uid_listed(void)
+{
+	__u32 uid = (__u32)bpf_get_current_uid_gid();
+
+	return bpf_map_lookup_elem(&filter_uids, &uid) != NULL;
+}
+
+/* 1 if the user wants this attempt of the current task. dport in host byte order. */
+static __always_inline int filter_wants(__u8 family, __u16 dport)
 {
 	if (settings.family && family != settings.family)
 		return 0;
-	if (settings.filters & FILTER_PID &&
-		!bpf_map_lookup_elem(&filter_pids, &pid) == !(settings.filters & FILTER_PID_NOT))
+	if (settings.filters & FILTER_PID && !pid_listed() == !(settings.filters & FILTER_PID_NOT))
 		return 0;
-	if (settings.filters & FILTER_UID &&
-		!bpf_map_lookup_elem(&filter_uids, &uid) == !(settings.filters & FILTER_UID_NOT))
+	if (settings.filters & FILTER_UID && !uid_listed() == !(settings.filters & FILTER_UID_NOT))
 		return 0;
 	if (settings.filters & FILTER_PORT &&
 		!port_listed(dport) == !(settings.filters & FILTER_PORT_NOT))
@@ -161,9 +176,7 @@ static __always_inline int maps_want(void)
 static __always_inline int attempt_wanted(struct capture_counters *count, __u8 family, __u16 dport)
 {
 	add_one(&count->seen);
-	if (filter_wants(bpf_get_current_pid_tgid() >> 32, (__u32)bpf_get_current_uid_gid(), family,
-		    dport) &&
-		maps_want())
+	if (filter_wants(family, dport) && maps_want())
 		return 1;
 	add_one(&count->filtered);
 	return 0;
@@ -192,9 +205,9 @@ static __always_inline void sample_begin(
  * Different for each attempt of the last hour: a thread makes one at a time. A
  * counter of the CPU would not do: a program can be preempted by another one.
  */
-static __always_inline __u64 new_id(__u64 now_ns)
+static __always_inline __u64 new_id(__u64 start_ns)
 {
-	return now_ns << 22 | (bpf_get_current_pid_tgid() & 0x3fffff); /* PID_MAX_LIMIT */
+	return start_ns << 22 | (bpf_get_current_pid_tgid() & 0x3fffff); /* PID_MAX_LIMIT */
 }
 
 static __always_inline void remember_owner(const struct sample_attempt *s, __u64 mptcp)

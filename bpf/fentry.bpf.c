@@ -9,6 +9,7 @@
  * first half in the argument (struct sockaddr has 16 bytes); the socket has all
  * of it, but for the few failures before it is stored there.
  */
+#define WITH_SLOTS
 #include "open.h"
 
 /* Fields of the caller's sockaddr_in or sockaddr_in6, at their offsets in the ABI. */

@@ -17,9 +17,7 @@
 
 #include "common.h"
 
-#define JUST_NOW_NS 100000 /* between the two programs of one change of state */
-
-/* By the address of the struct sock. */
+/* By key_of() their socket. With slots: those that found theirs taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, OPEN_MAX);
@@ -34,6 +32,117 @@ struct {
 	__type(key, __u64);
 	__type(value, struct sample_attempt);
 } held SEC(".maps");
+
+#ifdef WITH_SLOTS
+/*
+ * To put an attempt into the map above and to take it out again costs half of all
+ * that is done for it. So most have a place here, by a hash of the key. When two
+ * CPUs take a slot in the same few nanoseconds, one of them finds out at the return
+ * of the call, microseconds later, and counts its outcome as unknown.
+ */
+struct open_slot {
+	__u64 key; /* 0: free */
+	struct open_attempt attempt;
+	__u64 crowded; /* another one of this slot is in the map, or was */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, OPEN_SLOTS);
+	__type(key, __u32);
+	__type(value, struct open_slot);
+} open_slots SEC(".maps");
+
+/* The verifier takes an address for a number only as the distance from another one. */
+static __always_inline __u64 key_of(struct sock *sk)
+{
+	return (__u64)sk - (__u64)&settings;
+}
+
+static __always_inline struct open_slot *slot_of(__u64 key)
+{
+	__u32 number = (key * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&open_slots, &number);
+}
+
+static __always_inline struct open_attempt *find_open(__u64 key)
+{
+	struct open_slot *slot = slot_of(key);
+
+	if (!slot)
+		return NULL;
+	if (slot->key == key)
+		return &slot->attempt;
+	return slot->crowded ? bpf_map_lookup_elem(&open_attempts, &key) : NULL;
+}
+
+static __always_inline void end_open(__u64 key)
+{
+	struct open_slot *slot = slot_of(key);
+
+	if (!slot)
+		return;
+	if (slot->key == key)
+		slot->key = 0;
+	else if (slot->crowded)
+		bpf_map_delete_elem(&open_attempts, &key);
+}
+
+/* The end of what is in it was not seen, as in capture/sweep.c. */
+static __always_inline void forget(struct open_slot *slot)
+{
+	struct capture_counters *count = this_cpu_counters();
+	__u64 key = slot->key;
+
+	if (count && slot->attempt.id)
+		add_one(settings.failed_only ? &count->lost : &count->partial);
+	if (settings.failed_only)
+		bpf_map_delete_elem(&held, &key);
+	slot->key = 0;
+}
+
+static __always_inline void begin_open(__u64 key)
+{
+	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
+	struct open_slot *slot = slot_of(key);
+
+	if (!slot)
+		return;
+	if (slot->key && slot->key != key &&
+		begun.start_ns - slot->attempt.start_ns > (slot->attempt.id ? OLD_NS : CALL_MAX_NS))
+		forget(slot);
+	if (!slot->key || slot->key == key) {
+		slot->attempt = begun;
+		slot->key = key;
+	} else {
+		slot->crowded = 1;
+		bpf_map_update_elem(&open_attempts, &key, &begun, BPF_ANY);
+	}
+}
+#else
+static __always_inline __u64 key_of(struct sock *sk)
+{
+	return (__u64)sk;
+}
+
+static __always_inline struct open_attempt *find_open(__u64 key)
+{
+	return bpf_map_lookup_elem(&open_attempts, &key);
+}
+
+static __always_inline void end_open(__u64 key)
+{
+	bpf_map_delete_elem(&open_attempts, &key);
+}
+
+static __always_inline void begin_open(__u64 key)
+{
+	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
+
+	bpf_map_update_elem(&open_attempts, &key, &begun, BPF_ANY);
+}
+#endif
 
 /* What the hook found out about a call that returned. */
 struct call_facts {
@@ -96,8 +205,8 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 	const struct caller *caller, int wanted)
 {
 	struct capture_counters *count = this_cpu_counters();
-	__u64 key = (__u64)sk, now = bpf_ktime_get_boot_ns(), start_ns = now;
-	struct open_attempt *open = bpf_map_lookup_elem(&open_attempts, &key);
+	__u64 key = key_of(sk), start_ns;
+	struct open_attempt *open = find_open(key);
 	struct sample_end end = {};
 	struct sample_attempt *s;
 	int undecided;
@@ -105,8 +214,7 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 
 	if (!count)
 		return 0;
-	if (open)
-		start_ns = open->start_ns;
+	start_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
 	undecided = !ret && facts->state != TCP_ESTABLISHED;
 	if (ret) {
 		end.result = RESULT_FAILED;
@@ -115,7 +223,7 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 		end.result = RESULT_ESTABLISHED;
 	}
 	if (!undecided)
-		end.latency_ns = now - start_ns;
+		end.latency_ns = bpf_ktime_get_boot_ns() - start_ns;
 	if (wanted && settings.failed_only && !ret) {
 		struct sample_attempt hold;
 
@@ -123,7 +231,7 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 			add_one(&count->filtered);
 			wanted = 0;
 		} else {
-			id = new_id(now);
+			id = new_id(start_ns);
 			fill_sample(&hold, id, start_ns, facts, caller, sk, ret);
 			if (!open || bpf_map_update_elem(&held, &key, &hold, BPF_ANY)) {
 				add_one(&count->lost);
@@ -136,17 +244,17 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 	}
 	if (!wanted) {
 		if (open)
-			bpf_map_delete_elem(&open_attempts, &key);
+			end_open(key);
 		return 0;
 	}
 	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {
 		add_one(&count->lost);
 		if (open)
-			bpf_map_delete_elem(&open_attempts, &key);
+			end_open(key);
 		return 0;
 	}
-	id = new_id(now);
+	id = new_id(start_ns);
 	fill_sample(s, id, start_ns, facts, caller, sk, ret);
 	s->end = end;
 	if (undecided && open) {
@@ -158,7 +266,7 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 	add_one(&count->submitted);
 	sample_submit(s);
 	if (!undecided && open)
-		bpf_map_delete_elem(&open_attempts, &key);
+		end_open(key);
 	return 0;
 }
 
@@ -180,13 +288,16 @@ static __always_inline int attempt_returned(
 
 static __always_inline void attempt_ended(struct sock *sk, int state)
 {
-	struct capture_counters *count = this_cpu_counters();
-	__u64 key = (__u64)sk;
-	struct open_attempt *open = bpf_map_lookup_elem(&open_attempts, &key);
+	__u64 key = key_of(sk);
+	struct open_attempt *open = find_open(key);
 	struct sample_end end = {.result = RESULT_ABANDONED};
+	struct capture_counters *count;
 	struct tcp_sock *tcp;
 
-	if (!open || !open->id || !count) /* inside the call: its return tells */
+	if (!open || !open->id) /* inside the call: its return tells */
+		return;
+	count = this_cpu_counters();
+	if (!count)
 		return;
 	end.latency_ns = bpf_ktime_get_boot_ns() - open->start_ns;
 	tcp = bpf_skc_to_tcp_sock(sk);
@@ -218,22 +329,22 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 	} else {
 		outcome_submit(count, open->id, &end);
 	}
-	bpf_map_delete_elem(&open_attempts, &key);
+	end_open(key);
 }
 
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 which)
+static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
 {
-	if (newstate == TCP_SYN_SENT) {
-		__u64 key = (__u64)sk;
-		struct open_attempt open = {.start_ns = bpf_ktime_get_boot_ns()}, *found;
+	struct open_attempt *open;
 
+	if (newstate == TCP_SYN_SENT) {
 		/* Not the socket above the subflows of MPTCP. */
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
-		/* What is older is not of this attempt: the return of its call was missed. */
-		found = bpf_map_lookup_elem(&open_attempts, &key);
-		if (!found || open.start_ns - found->start_ns > JUST_NOW_NS)
-			bpf_map_update_elem(&open_attempts, &key, &open, BPF_ANY);
+		/* The other of us was here; what has an id is of an attempt before, whose end was
+		 * missed. */
+		open = again ? find_open(key_of(sk)) : NULL;
+		if (!open || open->id)
+			begin_open(key_of(sk));
 	} else if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) &&
 		   newstate != TCP_SYN_RECV) {
 		attempt_ended(sk, newstate);

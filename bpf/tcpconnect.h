@@ -187,8 +187,8 @@ struct capture_control {
 	__u32 reserved;
 };
 
-/* What the backends fentry and kprobe keep of an attempt under way, by the address of its struct
- * sock. */
+/* What the backends fentry and kprobe keep of an attempt under way, by its
+ * socket: see key_of(). */
 struct open_attempt {
 	__u64 id; /* 0: the call has not returned yet */
 	__u64 start_ns;
@@ -212,6 +212,7 @@ struct open_call_key {
 #define PORT_BITMAP_WORDS (65536 / 64)
 #define DESCRIBED_MAX 4096 /* processes that the kernel side remembers as sent */
 #define OPEN_MAX 65536     /* attempts under way that can be followed to their outcome */
+#define OPEN_SLOTS 8192    /* a power of two; enough for those of a busy host */
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");

@@ -59,14 +59,6 @@ static struct waiting *slot(struct assemble *a, uint32_t number)
 	return &a->queue[number % WAITING_MAX];
 }
 
-static bool is_zero(const uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i])
-			return false;
-	return true;
-}
-
 static struct address address_of(const uint8_t bytes[16], uint8_t family)
 {
 	struct address address = {.family = family};
@@ -78,7 +70,9 @@ static struct address address_of(const uint8_t bytes[16], uint8_t family)
 /* A source of all zeros is one that was not chosen yet. */
 static struct address source_of(const uint8_t bytes[16], uint8_t family)
 {
-	return address_of(bytes, is_zero(bytes, 16) ? 0 : family);
+	static const uint8_t zero[16];
+
+	return address_of(bytes, memcmp(bytes, zero, sizeof zero) ? family : 0);
 }
 
 static struct result result_of(const struct sample_end *end)
@@ -118,7 +112,6 @@ static void take_attempt(struct assemble *a, const struct sample_attempt *s)
 	if (s->flags & SAMPLE_UNDECIDED || !(s->flags & SAMPLE_COMPLETE))
 		undecided_add(a->undecided, &(struct undecided_entry){s->id, a->tail, true});
 	w = slot(a, a->tail++);
-	memset(w, 0, sizeof *w);
 	memcpy(w->comm, s->comm, sizeof w->comm);
 	w->id = s->id;
 	w->described = s->process;

@@ -223,7 +223,7 @@ static int open_ring(struct capture *c, struct error *error)
 		return error_set(error, "cannot map the control page: %s", strerror(errno));
 	c->control = control;
 	c->maps = (struct sweep_maps){map_fd(c, "calls"), map_fd(c, "open_attempts"),
-		c->failed_only ? map_fd(c, "held") : -1};
+		map_fd(c, "open_slots"), c->failed_only ? map_fd(c, "held") : -1};
 	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
 	c->cpus = libbpf_num_possible_cpus();
 	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
@@ -407,7 +407,8 @@ int capture_drain(struct capture *c, struct error *error)
 	detach(c);
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
 	c->missed.filtered += sweep_count(c->maps.held);
-	c->under_way = sweep_count(c->maps.open_attempts) + sweep_count(c->maps.calls);
+	c->under_way = sweep_count(c->maps.open_attempts) + sweep_count_slots(c->maps.slots) +
+		       sweep_count(c->maps.calls);
 	/* Calls whose return was missed, or had not come when it was detached. */
 	calls = sweep_calls(c->maps.calls, UINT64_MAX);
 	c->missed.seen += calls;

@@ -1,26 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "last_given.h"
-#include "../formats/process_field.h"
 
 static const size_t text_members[GIVEN_TEXTS] = {offsetof(struct process, exe),
 	offsetof(struct process, args), offsetof(struct process, cgroup),
 	offsetof(struct process, user), offsetof(struct process, container),
 	offsetof(struct process, unit), offsetof(struct process, comm)};
 
+/* All numbers of a process stand between its identity and its texts, without a gap. */
+#define NUMBERS_FROM offsetof(struct process, pid)
+#define NUMBERS_TO offsetof(struct process, comm)
+_Static_assert(NUMBERS_TO - NUMBERS_FROM == 8 * sizeof(uint32_t) + 5 * sizeof(uint64_t), "a gap");
+
+static bool same_text(struct bytes a, struct bytes b)
+{
+	return a.length == b.length && (a.data == b.data || bytes_equal(a, b));
+}
+
 bool last_given_is(const struct last_given *last, const struct process *p, bool caller)
 {
-	for (size_t i = 0; i < PROCESS_FIELDS; i++) {
-		const struct process_field *field = &process_fields[i];
-		const void *a = (const char *)&last->process + field->at;
-		const void *b = (const char *)p + field->at;
+	const struct process *q = &last->process;
 
-		if (caller && field->at == offsetof(struct process, comm))
-			continue;
-		if ((field->kind == FIELD_U32 && memcmp(a, b, sizeof(uint32_t))) ||
-			((field->kind == FIELD_U64 || field->kind == FIELD_ID) &&
-				memcmp(a, b, sizeof(uint64_t))) ||
-			(field->kind == FIELD_TEXT &&
-				!bytes_equal(*(const struct bytes *)a, *(const struct bytes *)b)))
+	if (memcmp((const char *)q + NUMBERS_FROM, (const char *)p + NUMBERS_FROM,
+		    NUMBERS_TO - NUMBERS_FROM))
+		return false;
+	for (size_t i = 0; i < GIVEN_TEXTS; i++) {
+		size_t at = text_members[i];
+
+		if (!(caller && at == offsetof(struct process, comm)) &&
+			!same_text(*(const struct bytes *)((const char *)q + at),
+				*(const struct bytes *)((const char *)p + at)))
 			return false;
 	}
 	return true;

@@ -248,6 +248,11 @@ int proc_events_bell(const struct proc_events *events)
 	return events->bell;
 }
 
+int proc_events_queue(const struct proc_events *events)
+{
+	return events->queue;
+}
+
 void proc_events_silence(struct proc_events *events)
 {
 	uint8_t byte;

@@ -46,6 +46,9 @@ void proc_events_close(struct proc_events *events);
 int proc_events_bell(const struct proc_events *events);
 void proc_events_silence(struct proc_events *events);
 
+/* Readable when there is something to drain. */
+int proc_events_queue(const struct proc_events *events);
+
 /*
  * Hands out all that happened before the call, and perhaps some more. Returns
  * 0, or 1: changes before the end of this call were lost.

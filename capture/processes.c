@@ -21,7 +21,7 @@
 
 #define LIMIT 8192
 #define AT_START_MAX (LIMIT / 2) /* of the processes that run already */
-#define FOLLOW_MS 1000           /* changes are taken that often at least: the queue is finite */
+#define FOLLOW_MS 1000           /* changes wait so long at most: the queue is finite */
 #define PERIOD_NS 1000000000ull
 #define BUDGET_NS 300000000ull /* of a period, for reading what was executed */
 #define NICE (-15)             /* where real time is refused */
@@ -99,14 +99,20 @@ static void *follower(void *context)
 {
 	struct processes *p = context;
 	struct pollfd waiting[] = {{.fd = p->stop, .events = POLLIN},
-		{.fd = p->eager ? proc_events_bell(p->events) : -1, .events = POLLIN}};
+		{.fd = p->eager ? proc_events_bell(p->events) : -1, .events = POLLIN},
+		{.fd = proc_events_queue(p->events), .events = POLLIN}};
 	uint64_t period_ns = 0, spent_ns = 0;
+	bool gathering = false; /* there are changes; else nothing but the next one wakes us */
 
 	if (p->eager)
 		go_first();
-	while (poll(waiting, 2, FOLLOW_MS) >= 0 || errno == EINTR) {
+	while (poll(waiting, gathering ? 2 : 3, gathering ? FOLLOW_MS : -1) >= 0 ||
+		errno == EINTR) {
 		if (waiting[0].revents)
 			break;
+		gathering = !gathering && !waiting[1].revents;
+		if (gathering)
+			continue;
 		proc_events_silence(p->events);
 		follow(p, &period_ns, &spent_ns);
 	}

@@ -118,6 +118,21 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 	return swept;
 }
 
+uint32_t sweep_count_slots(int map)
+{
+	struct entries e = entries_read(map);
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < e.count; i++) {
+		uint64_t first;
+
+		memcpy(&first, e.values + (size_t)i * e.value_size, sizeof first);
+		used += first != 0;
+	}
+	entries_free(&e);
+	return used;
+}
+
 uint32_t sweep_count(int map)
 {
 	struct entries e = entries_read(map);

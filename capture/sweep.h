@@ -12,7 +12,7 @@
 
 /* Descriptors; negative: this backend has no such map. */
 struct sweep_maps {
-	int calls, open_attempts, held;
+	int calls, open_attempts, slots, held;
 };
 
 struct swept {
@@ -29,7 +29,8 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns);
 /* The calls alone; with UINT64_MAX all of them. Returns how many were never recorded. */
 uint64_t sweep_calls(int map, uint64_t now_ns);
 
-/* Entries of a map; 0 without one. */
+/* Entries of a map; slots of an array that do not begin with eight zeros. 0 without a map. */
 uint32_t sweep_count(int map);
+uint32_t sweep_count_slots(int map);
 
 #endif

@@ -196,35 +196,105 @@ static void add_args(struct comment *c, const struct process *process)
 		add(c, CUT_MARK);
 }
 
-size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_MAX])
+/* The parts of a comment that are of the process alone. */
+
+static void add_name(struct comment *c, const struct process *p)
 {
-	const struct process *p = event->process;
-	const struct result *result = &event->result;
-	struct comment c = {.out = out};
+	add_word(c, p->comm, WORD_MAX);
+	add_number(c, "[", p->pid);
+	add(c, "]");
+}
+
+static void add_ids(struct comment *c, const struct process *p)
+{
+	add_number(c, " uid=", p->uid);
+	if (p->user.length) {
+		add_text(c, "(", p->user, WORD_MAX);
+		add(c, ")");
+	}
+}
+
+static void add_program(struct comment *c, const struct process *p)
+{
+	add_text(c, " exe=", p->exe, VALUE_MAX);
+	add_text(c, " container=", p->container, WORD_MAX);
+	add_text(c, " unit=", p->unit, VALUE_MAX);
+	add_args(c, p);
+}
+
+/* Those of the event. */
+
+static void add_tid(struct comment *c, const struct event *event)
+{
+	if (event->tid != event->process->pid)
+		add_number(c, " tid=", event->tid);
+}
+
+static void add_result(struct comment *c, const struct result *result)
+{
 	char word[RESULT_TEXT_SIZE];
 
-	add_word(&c, p->comm, WORD_MAX);
-	add_number(&c, "[", p->pid);
-	add(&c, "]");
-	if (event->tid != p->pid)
-		add_number(&c, " tid=", event->tid);
-	add_number(&c, " uid=", p->uid);
-	if (p->user.length) {
-		add_text(&c, "(", p->user, WORD_MAX);
-		add(&c, ")");
-	}
-	if (strcmp(result_text(result, word), "pending")) {
-		add(&c, " result=");
-		add(&c, word);
-		add_number(&c, " latency=", result->latency_us);
-		add(&c, "us");
-		if (result->retransmits > 1)
-			add_number(&c, " retransmits=", result->retransmits - 1);
-	}
-	add_text(&c, " exe=", p->exe, VALUE_MAX);
-	add_text(&c, " container=", p->container, WORD_MAX);
-	add_text(&c, " unit=", p->unit, VALUE_MAX);
-	add_args(&c, p);
+	if (!strcmp(result_text(result, word), "pending"))
+		return;
+	add(c, " result=");
+	add(c, word);
+	add_number(c, " latency=", result->latency_us);
+	add(c, "us");
+	if (result->retransmits > 1)
+		add_number(c, " retransmits=", result->retransmits - 1);
+}
+
+size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_MAX])
+{
+	struct comment c = {.out = out};
+
+	add_name(&c, event->process);
+	add_tid(&c, event);
+	add_ids(&c, event->process);
+	add_result(&c, &event->result);
+	add_program(&c, event->process);
+	return c.length;
+}
+
+/* How much longer those of another event can be, and what add_args() looks at beyond the end. */
+#define EVENT_PARTS_MAX 160u
+
+static void keep_texts(struct packet_texts *texts, const struct process *process)
+{
+	struct comment c = {.out = texts->text};
+
+	add_name(&c, process);
+	texts->name = (uint16_t)c.length;
+	add_ids(&c, process);
+	texts->ids = (uint16_t)c.length;
+	add_program(&c, process);
+	texts->length = (uint16_t)c.length;
+	texts->process = process;
+}
+
+static void add_part(struct comment *c, const struct packet_texts *texts, size_t from, size_t to)
+{
+	memcpy(c->out + c->length, texts->text + from, to - from);
+	c->length += to - from;
+}
+
+/* The same as packet_comment(). Near the limit the arguments are cut as the event leaves room. */
+static size_t comment_of(
+	const struct event *event, struct packet_texts *texts, char out[static PACKET_COMMENT_MAX])
+{
+	struct comment c = {.out = out};
+
+	if (!texts)
+		return packet_comment(event, out);
+	if (texts->process != event->process)
+		keep_texts(texts, event->process);
+	if (texts->length > PACKET_COMMENT_MAX - EVENT_PARTS_MAX)
+		return packet_comment(event, out);
+	add_part(&c, texts, 0, texts->name);
+	add_tid(&c, event);
+	add_part(&c, texts, texts->name, texts->ids);
+	add_result(&c, &event->result);
+	add_part(&c, texts, texts->ids, texts->length);
 	return c.length;
 }
 
@@ -241,7 +311,7 @@ void packet_block(
 	w->length = 0;
 	if (!length)
 		return;
-	comment_length = packet_comment(event, comment);
+	comment_length = comment_of(event, origin->texts, comment);
 	block_begin(w, BLOCK_PACKET);
 	block_u32(w, 0); /* interface */
 	block_u32(w, (uint32_t)(time >> 32));

@@ -15,11 +15,22 @@
 /* The comment of a packet is valid UTF-8, one line, and not longer. */
 #define PACKET_COMMENT_MAX 1024
 
+/*
+ * What the comments of a process have in common, kept from one packet to the
+ * next: to make it takes most of the time of a packet.
+ */
+struct packet_texts {
+	const struct process *process; /* NULL: none */
+	uint16_t name, ids, length;    /* where the three parts end in text */
+	char text[PACKET_COMMENT_MAX];
+};
+
 /* What tells this packet from others. */
 struct packet_origin {
-	const uint8_t *session; /* 16 bytes */
-	int64_t wall_ns;        /* of the event, since 1970 */
-	int64_t process;        /* number of its process block in the file; -1: none */
+	const uint8_t *session;     /* 16 bytes */
+	int64_t wall_ns;            /* of the event, since 1970 */
+	int64_t process;            /* number of its process block in the file; -1: none */
+	struct packet_texts *texts; /* of the same process, if of any; NULL: not kept */
 };
 
 /* An Enhanced Packet Block. An event without a destination gets none: 0 bytes. */

@@ -15,11 +15,14 @@
 #define PROCESSES_MAX 4096 /* remembered, to bound the memory; then they are written again */
 #define PROCESS_KEY_MAX (4 + 255)
 #define BUFFER_SIZE (64u << 10) /* written at a time */
+#define TEXTS 64                /* processes of a batch whose texts are kept: a power of two */
 
 struct packets {
 	struct batch batch;
 	struct intern *processes; /* those of the last blocks, by pid and name */
 	uint32_t forgotten;       /* process blocks in the file before them */
+	struct packet_texts texts[TEXTS];
+	int64_t numbers[TEXTS]; /* of the same processes: process_number() */
 	size_t used;
 	uint8_t buffer[BUFFER_SIZE];
 };
@@ -82,6 +85,18 @@ static int64_t process_number(struct packets *p, const struct process *process)
 	return (int64_t)p->forgotten + number;
 }
 
+/* What is kept of a process of this batch: they are told apart by where they stand. */
+static void set_process(
+	struct packets *p, const struct process *process, struct packet_origin *origin)
+{
+	size_t slot = (uintptr_t)process / sizeof *process % TEXTS;
+
+	origin->texts = &p->texts[slot];
+	if (origin->texts->process != process)
+		p->numbers[slot] = process_number(p, process);
+	origin->process = p->numbers[slot];
+}
+
 int packets_of_batch(struct packets *p, struct bytes record, packets_write *write, void *context,
 	struct error *error)
 {
@@ -90,13 +105,15 @@ int packets_of_batch(struct packets *p, struct bytes record, packets_write *writ
 	if (batch_parse(&p->batch, record, error))
 		return -1;
 	p->used = 0;
+	for (size_t i = 0; i < TEXTS; i++)
+		p->texts[i].process = NULL;
 	for (uint32_t row = 0; row < p->batch.events; row++) {
 		struct packet_origin origin = {.session = p->batch.header.session};
 		struct block_writer block;
 
 		batch_event(&p->batch, row, &event);
 		origin.wall_ns = batch_wall_ns(&p->batch, event.time_ns);
-		origin.process = process_number(p, event.process);
+		set_process(p, event.process, &origin);
 		block = next_block(p);
 		packet_block(&block, &event, &origin);
 		p->used += block.length;

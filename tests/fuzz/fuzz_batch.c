@@ -35,7 +35,7 @@ static void assert_inside(struct bytes part, struct bytes whole)
 static void make_packet(const struct batch *batch, const struct event *event)
 {
 	struct packet_origin origin = {
-		batch->header.session, batch_wall_ns(batch, event->time_ns), UINT32_MAX};
+		batch->header.session, batch_wall_ns(batch, event->time_ns), UINT32_MAX, NULL};
 	uint8_t block[PACKET_BLOCK_MAX];
 	struct block_writer w = {.data = block, .capacity = sizeof block};
 	char comment[PACKET_COMMENT_MAX];

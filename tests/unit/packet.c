@@ -103,7 +103,7 @@ static void everything_at_its_longest_fits(void **state)
 	for (size_t i = 0; i < COUNT(fillings); i++) {
 		uint8_t block[PACKET_BLOCK_MAX];
 		struct block_writer w = {.data = block, .capacity = sizeof block};
-		struct packet_origin origin = {session, INT64_MAX, UINT32_MAX};
+		struct packet_origin origin = {session, INT64_MAX, UINT32_MAX, NULL};
 		const char *comment;
 
 		memset(long_text, fillings[i], sizeof long_text);
@@ -153,11 +153,47 @@ static uint32_t folded(uint32_t sum, const uint8_t *p, size_t length)
 	return sum;
 }
 
+/* Whatever room the event leaves for the arguments. */
+static void kept_texts_change_nothing(void **state)
+{
+	static struct packet_texts texts;
+	static uint8_t args[1200];
+	struct process process = some_process("curl");
+	struct packet_origin origin = {session, 1, -1, NULL};
+	const struct result results[] = {
+		{0}, {OUTCOME_FAILED, 113, UINT32_MAX, UINT64_MAX}, {OUTCOME_ESTABLISHED, 0, 1, 5}};
+
+	(void)state;
+	memset(args, 'a', sizeof args);
+	process.exe = bytes_of("/usr/bin/curl");
+	process.user = bytes_of("alice");
+	for (size_t length = 0; length < sizeof args; length++) {
+		texts.process = NULL;
+		process.args = (struct bytes){args, length};
+		for (size_t i = 0; i < COUNT(results); i++) {
+			uint8_t with[PACKET_BLOCK_MAX], without[PACKET_BLOCK_MAX];
+			struct block_writer a = {.data = with, .capacity = sizeof with};
+			struct block_writer b = {.data = without, .capacity = sizeof without};
+			struct event event = some_event(&process);
+
+			event.tid += (uint32_t)i;
+			event.result = results[i];
+			origin.texts = &texts;
+			packet_block(&a, &event, &origin);
+			origin.texts = NULL;
+			packet_block(&b, &event, &origin);
+			assert_int_equal(a.length, b.length);
+			assert_memory_equal(with, without, b.length);
+		}
+		assert_ptr_equal(texts.process, &process);
+	}
+}
+
 static void checksums_are_right(void **state)
 {
 	struct process process = some_process("a");
 	struct event event = some_event(&process);
-	struct packet_origin origin = {session, 1, -1};
+	struct packet_origin origin = {session, 1, -1, NULL};
 	uint8_t block[PACKET_BLOCK_MAX];
 	struct block_writer w = {.data = block, .capacity = sizeof block};
 	uint64_t random = 1;
@@ -194,7 +230,7 @@ static void unknown_sources_are_unspecified(void **state)
 {
 	struct process process = some_process("a");
 	struct event event = some_event(&process);
-	struct packet_origin origin = {session, -5, -1};
+	struct packet_origin origin = {session, -5, -1, NULL};
 	uint8_t block[PACKET_BLOCK_MAX];
 	struct block_writer w = {.data = block, .capacity = sizeof block};
 
@@ -325,6 +361,7 @@ int main(void)
 		cmocka_unit_test(no_name_forges_a_field),
 		cmocka_unit_test(everything_at_its_longest_fits),
 		cmocka_unit_test(cut_arguments_are_marked),
+		cmocka_unit_test(kept_texts_change_nothing),
 		cmocka_unit_test(checksums_are_right),
 		cmocka_unit_test(unknown_sources_are_unspecified),
 		cmocka_unit_test(processes_have_their_blocks),
