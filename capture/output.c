@@ -339,6 +339,8 @@ void output_count(const struct output *o, struct counters *c)
 	c->recorded = o->header.sequence + batch_builder_count(o->batch) - dropped;
 	c->lost += dropped;
 	c->partial += o->partial;
+	if (o->finished)
+		c->partial += writer_unsure(o->writer);
 }
 
 /* What the builder holds goes nowhere. */
