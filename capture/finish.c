@@ -32,7 +32,7 @@ struct rewrite {
 	struct late_result *late; /* of this file, by number */
 	size_t late_count, late_capacity;
 	uint64_t first, next; /* numbers of the events in the file */
-	uint64_t whole;       /* where the last whole block ends */
+	uint64_t whole;       /* where the last whole block ends that is more than packets */
 	uint64_t batches;
 	bool packets;         /* it has some: the new one gets some too */
 	char name[NAME_SIZE]; /* of the new file */
@@ -101,7 +101,9 @@ static int next_batch(struct rewrite *r, struct error *error)
 	int n;
 
 	while ((n = next_block(r, &block, error)) > 0) {
-		r->whole = block.offset + block.body.length + BLOCK_LENGTH_MIN;
+		/* Packets come before their batch: the last ones may have none. */
+		if (block.type != BLOCK_PACKET && block.type != BLOCK_PROCESS)
+			r->whole = block.offset + block.body.length + BLOCK_LENGTH_MIN;
 		r->packets |= block.type == BLOCK_PACKET;
 		if (record_of(&block, &record) == RECORD_BATCH &&
 			!batch_parse(&r->source.batch, record, &damage))
@@ -320,6 +322,15 @@ static int add_batch(struct rewrite *r, bool first, struct error *error)
 	return 0;
 }
 
+/* It is as old as what is in it, not as its being written again: --keep-days goes by that. */
+static void keep_times(const struct rewrite *r)
+{
+	struct stat status;
+
+	if (!fstat(r->file->fd, &status))
+		futimens(r->fd, (const struct timespec[]){status.st_atim, status.st_mtim});
+}
+
 static int write_again(struct rewrite *r, struct error *error)
 {
 	bool first = true;
@@ -342,6 +353,7 @@ static int write_again(struct rewrite *r, struct error *error)
 	}
 	if (n < 0 || write_batch(r, error) || trace_writer_finish(r->writer, error))
 		return -1;
+	keep_times(r);
 	if (fdatasync(r->fd))
 		return error_set(error, "%s%s: cannot write to the disk: %s", r->names->path,
 			r->name, strerror(errno));

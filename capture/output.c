@@ -6,22 +6,28 @@
  * full is dropped here, and the next one that does not says so.
  */
 #include "output.h"
+#include "../formats/packet.h"
+#include "claim.h"
 #include "clock.h"
-#include "finisher.h"
+#include "clock_watch.h"
+#include "rotation.h"
 #include "writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
-#define LATER_NS NS_PER_S /* what the disk did not allow is tried again */
-#define LOCK_TRIES 50     /* of 100 ms, for another recorder that is just starting */
+/* Files that wait for the finisher, and are open. While there are more, the one that is goes on. */
+#define UNFINISHED_MAX 64
+/* With a batch of this size begun now, the exact size of its packets need not be known. */
+#define BATCH_BYTES_MOST (RECORD_PAYLOAD_MAX + BATCH_EVENTS_MAX * (uint64_t)PACKET_MOST)
+#define PACKET_MOST (PACKET_BLOCK_MAX + PACKET_MORE)
+#define PACKET_MORE 160        /* its process, and a result that is not there yet */
+#define LATER_NS 1000000000ull /* what the disk did not allow is tried again */
 
 struct output {
 	const struct output_options *options;
@@ -32,14 +38,19 @@ struct output {
 	struct finisher *finisher;
 	struct writer *writer;
 	int changed; /* eventfd */
+	int wakes;   /* epoll: that, or the clock was set */
+	struct clock_watch clock;
 	struct trace_writer *trace;
 	struct batch_builder *batch;
 	struct batch_header header;
 	uint64_t
 		began_ns; /* the first event of the batch came then; UINT64_MAX: at the next tick */
-	uint64_t size_most;     /* of a file; 0: no limit */
-	int64_t boundary_ns;    /* wall clock of the next rotation by time */
-	uint64_t rotate_due_ns; /* the same by the boot clock; UINT64_MAX: never */
+	bool before;      /* its events are from before the wall clock was set */
+	bool measured;    /* the size of the file is near its limit: packet_bytes is kept */
+	uint64_t packet_bytes; /* that the packets of its events take, at most */
+	struct rotation rotation;
+	bool wants_next;        /* file, as soon as there may be one, */
+	uint64_t not_before_ns; /* but it is not tried before */
 	uint64_t dropped; /* events that found the queue full; header.dropped has the others too */
 	uint64_t partial; /* results that did */
 	struct gap gap;   /* since the last batch that was taken */
@@ -68,6 +79,17 @@ static bool is_stdout(const struct output *o)
 	return o->names.dir < 0;
 }
 
+static int open_wakes(struct output *o)
+{
+	struct epoll_event in = {.events = EPOLLIN};
+
+	o->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	o->wakes = epoll_create1(EPOLL_CLOEXEC);
+	if (o->changed < 0 || o->wakes < 0 || epoll_ctl(o->wakes, EPOLL_CTL_ADD, o->changed, &in))
+		return -1;
+	return o->clock.timer < 0 ? 0 : epoll_ctl(o->wakes, EPOLL_CTL_ADD, o->clock.timer, &in);
+}
+
 struct output *output_new(const struct output_options *options, output_counters *count,
 	void *context, struct error *error)
 {
@@ -81,10 +103,12 @@ struct output *output_new(const struct output_options *options, output_counters 
 	o->count = count;
 	o->context = context;
 	o->names.dir = -1;
-	o->rotate_due_ns = o->began_ns = UINT64_MAX;
-	o->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	o->began_ns = UINT64_MAX;
+	rotation_init(
+		&o->rotation, options->rotate_bytes, options->rotate_seconds, &options->retention);
+	clock_watch_open(&o->clock);
 	o->batch = batch_builder_new();
-	if (o->changed < 0 || !o->batch)
+	if (open_wakes(o) || !o->batch)
 		error_set(error, "out of memory or file descriptors");
 	else if (!strcmp(options->name, "-") && isatty(STDOUT_FILENO))
 		error_set(error, "-w -: standard output is a terminal");
@@ -114,6 +138,9 @@ void output_free(struct output *o)
 	trace_writer_free(o->trace);
 	batch_builder_free(o->batch);
 	names_close(&o->names);
+	clock_watch_close(&o->clock);
+	if (o->wakes >= 0)
+		close(o->wakes);
 	if (o->changed >= 0)
 		close(o->changed);
 	free(o->blocks);
@@ -201,96 +228,6 @@ static int begin_trace(struct output *o, struct error *error)
 	return 0;
 }
 
-/* One second may belong to the recorder that starts beside us. */
-static int lock_directory(const struct output *o, struct error *error)
-{
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!flock(o->names.dir, LOCK_EX | LOCK_NB))
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return 0; /* a file system without locks */
-		usleep(100000);
-	}
-	return error_set(error, "%s: its directory is locked", o->options->name);
-}
-
-/* The .part files of dead runs go to the finisher. Sets *last to the highest number in use. */
-static int take_over(struct output *o, uint64_t *last, struct error *error)
-{
-	struct named_file *files;
-	struct live_file part;
-	int count = names_list(&o->names, &files, error), status = count < 0 ? -1 : 0;
-	uint64_t lowest = UINT64_MAX;
-
-	*last = 0;
-	for (int i = 0; i < count && !status; i++) {
-		*last = files[i].number;
-		if (files[i].kind != NAME_PART || !output_is_numbered(o->options))
-			continue;
-		status = live_file_adopt(&part, &o->names, &files[i], error);
-		if (status > 0)
-			status = error_set(error,
-				"%s: another tcpconnect-rec records to this name (%s)",
-				o->options->name, files[i].name);
-		if (status)
-			break;
-		if (lowest == UINT64_MAX)
-			finisher_protect(o->finisher, lowest = files[i].number);
-		finisher_add(o->finisher, &part);
-	}
-	for (int i = 0; i < count && !status; i++)
-		if (files[i].kind == NAME_NEW && output_is_numbered(o->options))
-			unlinkat(o->names.dir, files[i].name, 0);
-	if (lowest == UINT64_MAX)
-		finisher_protect(o->finisher, *last + 1);
-	free(files);
-	return status;
-}
-
-static int open_first(struct output *o, struct live_file *file, struct error *error)
-{
-	uint64_t last;
-	int status;
-
-	if (is_stdout(o)) {
-		*file = (struct live_file){.fd = STDOUT_FILENO, .name = "-"};
-		return 0;
-	}
-	if (lock_directory(o, error))
-		return -1;
-	status = take_over(o, &last, error);
-	if (!status && output_is_numbered(o->options)) {
-		status = live_file_create(file, &o->names, last + 1, o->info.anchor.wall_ns, error);
-	} else if (!status) {
-		status = live_file_create_plain(file, &o->names, o->options->overwrite, error);
-		file->number = last;
-	}
-	flock(o->names.dir, LOCK_UN);
-	return status;
-}
-
-static void plan_rotation(struct output *o, const struct clock_anchor *now)
-{
-	int64_t step = (int64_t)(o->options->rotate_seconds * NS_PER_S);
-
-	if (!step)
-		return;
-	o->boundary_ns = (now->wall_ns / step + 1) * step;
-	o->rotate_due_ns = now->boot_ns + (uint64_t)(o->boundary_ns - now->wall_ns);
-}
-
-/* The kernel would stop a file there, so the next one begins before. */
-static uint64_t largest_file(const struct output_options *options)
-{
-	uint64_t most = options->rotate_bytes;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return most;
-	limit.rlim_cur /= 2;
-	return most && most < limit.rlim_cur ? most : limit.rlim_cur;
-}
-
 int output_start(struct output *o, const struct host *host, struct error *error)
 {
 	const struct writer_hooks hooks = {.done = hook_done,
@@ -304,7 +241,12 @@ int output_start(struct output *o, const struct host *host, struct error *error)
 		.command = o->options->command,
 		.say = o->options->say,
 		.context = o->context};
-	struct live_file first;
+	const struct claim claim = {.names = &o->names,
+		.numbered = output_is_numbered(o->options),
+		.overwrite = o->options->overwrite,
+		.say = o->options->say,
+		.context = o->context};
+	struct live_file first = {.fd = STDOUT_FILENO, .name = "-"};
 
 	o->info = host->info;
 	memcpy(o->header.session, o->info.session, sizeof o->header.session);
@@ -312,18 +254,16 @@ int output_start(struct output *o, const struct host *host, struct error *error)
 	o->header.backend = o->info.backend;
 	if (!is_stdout(o)) {
 		o->finisher = finisher_new(&o->names, &finish, error);
-		o->size_most = largest_file(o->options);
-		if (!o->finisher)
+		if (!o->finisher ||
+			claim_name(&claim, o->info.anchor.wall_ns, o->finisher, &first, error))
 			return -1;
 	}
-	if (open_first(o, &first, error))
-		return -1;
 	o->writer = writer_new(&first, &o->names, o->options->queue_bytes, &hooks, error);
 	if (!o->writer) {
 		live_file_close(&first);
 		return -1;
 	}
-	plan_rotation(o, &o->info.anchor);
+	rotation_plan(&o->rotation, &o->info.anchor);
 	return begin_trace(o, error);
 }
 
@@ -361,13 +301,21 @@ static void drop_batch(struct output *o)
 	o->gap.reason = (uint8_t)reason;
 }
 
+/* What the builder holds when the wall clock was set is older than that. */
+static void look_at_clock(struct output *o)
+{
+	if (clock_watch_look(&o->clock) && batch_builder_count(o->batch))
+		o->before = true;
+}
+
 /* Also without events: then only the counters are news. */
 static void write_batch(struct output *o)
 {
 	uint32_t events = batch_builder_count(o->batch);
 	uint64_t dropped;
 
-	o->header.anchor = clock_anchor_now();
+	look_at_clock(o);
+	o->header.anchor = o->before ? o->clock.before : o->clock.now;
 	if (o->failed || !writer_has_room(o->writer)) {
 		drop_batch(o);
 	} else {
@@ -386,6 +334,8 @@ static void write_batch(struct output *o)
 	}
 	o->header.sequence += events;
 	o->began_ns = UINT64_MAX;
+	o->before = false;
+	o->packet_bytes = 0;
 }
 
 static void end_trace(struct output *o)
@@ -404,45 +354,53 @@ static void rotate(struct output *o)
 {
 	struct error why;
 
-	if (is_stdout(o) || o->failed)
-		return;
 	/* Not into a full queue: the file that is there goes on. */
-	if (!writer_has_room(o->writer)) {
-		o->rotate_due_ns = clock_boot_ns() + LATER_NS;
+	if (!writer_has_room(o->writer) || finisher_waiting(o->finisher) > UNFINISHED_MAX) {
+		o->not_before_ns = clock_boot_ns() + LATER_NS;
 		return;
 	}
+	o->wants_next = false;
 	end_trace(o);
 	o->info.file++;
 	o->info.anchor = clock_anchor_now();
-	plan_rotation(o, &o->info.anchor);
+	rotation_plan(&o->rotation, &o->info.anchor);
 	if (writer_next(o->writer, o->info.anchor.wall_ns) || begin_trace(o, &why)) {
 		error_set(&why, "out of memory");
 		fail(o, &why);
 	}
 }
 
-static void rotate_if_due(struct output *o, const struct clock_anchor *now)
+static void rotate_if_due(struct output *o)
 {
-	int64_t step = (int64_t)(o->options->rotate_seconds * NS_PER_S);
-	/* The wall clock may have been set, to either side. */
-	bool time = step && (now->wall_ns >= o->boundary_ns ||
-				    now->wall_ns < o->boundary_ns - step - (int64_t)NS_PER_S);
+	const struct clock_anchor *now = &o->clock.now;
 
-	if (o->failed)
+	if (o->failed || is_stdout(o))
 		return;
-	if (time || (o->size_most && trace_writer_size(o->trace) >= o->size_most) ||
-		writer_wants_next(o->writer))
+	o->wants_next |= rotation_is_due(&o->rotation, now);
+	o->wants_next |= writer_wants_next(o->writer);
+	if (o->wants_next && now->boot_ns >= o->not_before_ns)
 		rotate(o);
-	else if (step) /* it may have been slewed */
-		o->rotate_due_ns = now->boot_ns + (uint64_t)(o->boundary_ns - now->wall_ns);
+}
+
+/* Ends the file if it is full with what the builder holds: it gets one event too many at most. */
+static void rotate_if_full(struct output *o)
+{
+	if (!o->rotation.bytes || o->failed || is_stdout(o) ||
+		rotation_has_room(&o->rotation, trace_writer_size(o->trace),
+			(holds_something(o) ? batch_builder_size(o->batch) : 0) + o->packet_bytes))
+		return;
+	o->wants_next = true;
+	rotate_if_due(o);
 }
 
 void output_rotate(struct output *o)
 {
-	if (is_stdout(o))
+	if (is_stdout(o)) {
 		write_batch(o);
-	else
-		rotate(o);
+		return;
+	}
+	o->wants_next = true;
+	rotate_if_due(o);
 }
 
 void output_flush(struct output *o)
@@ -450,19 +408,48 @@ void output_flush(struct output *o)
 	if (o->failed)
 		return;
 	write_batch(o);
-	rotate_if_due(o, &o->header.anchor);
+	rotate_if_due(o);
+}
+
+/* To be known before the batch is encoded, so that a file does not grow beyond its size. */
+static void measure_packet(struct output *o, const struct event *event)
+{
+	const struct packet_origin origin = {.session = o->header.session};
+	uint8_t space[PACKET_BLOCK_MAX];
+	struct block_writer block = {.data = space, .capacity = sizeof space};
+
+	packet_block(&block, event, &origin);
+	o->packet_bytes += block.length + PACKET_MORE;
+}
+
+static void begin_batch(struct output *o, bool before)
+{
+	o->before = before;
+	o->packet_bytes = 0;
+	o->measured =
+		o->info.packets && !is_stdout(o) &&
+		!rotation_has_room(&o->rotation, trace_writer_size(o->trace), BATCH_BYTES_MOST);
 }
 
 uint64_t output_event(struct output *o, const struct event *event)
 {
+	bool before = clock_watch_is_before(&o->clock, event->time_ns);
 	uint64_t number;
 
+	if (batch_builder_count(o->batch) && before != o->before)
+		write_batch(o);
+	if (!batch_builder_count(o->batch))
+		begin_batch(o, before);
 	if (batch_builder_add(o->batch, event)) {
 		write_batch(o);
-		rotate_if_due(o, &o->header.anchor);
+		rotate_if_due(o);
+		begin_batch(o, before);
 		batch_builder_add(o->batch, event);
 	}
 	number = o->header.sequence + batch_builder_count(o->batch) - 1;
+	if (o->measured)
+		measure_packet(o, event);
+	rotate_if_full(o);
 	if (o->options->unbuffered)
 		output_flush(o);
 	return number;
@@ -483,6 +470,7 @@ void output_result(struct output *o, uint64_t number, const struct result *resul
 		write_batch(o);
 		batch_builder_add_late(o->batch, &late);
 	}
+	rotate_if_full(o);
 }
 
 void output_tick(struct output *o, const struct clock_anchor *now)
@@ -494,28 +482,30 @@ void output_tick(struct output *o, const struct clock_anchor *now)
 		o->failed = true;
 	if (o->failed)
 		return;
+	look_at_clock(o);
 	if ((holds_something(o) || o->gap.reason) && o->began_ns == UINT64_MAX)
 		o->began_ns = now->boot_ns;
 	if (o->began_ns != UINT64_MAX &&
 		now->boot_ns - o->began_ns >= o->options->flush_ms * NS_PER_MS)
 		write_batch(o);
-	rotate_if_due(o, now);
+	rotate_if_due(o);
 }
 
 int output_fd(const struct output *o)
 {
-	return o->changed;
+	return o->wakes;
 }
 
 uint64_t output_deadline(const struct output *o)
 {
-	uint64_t deadline = UINT64_MAX;
+	uint64_t deadline = UINT64_MAX, rotate_ns;
 
 	if (o->failed)
 		return UINT64_MAX;
 	if (o->began_ns != UINT64_MAX)
 		deadline = o->began_ns + o->options->flush_ms * NS_PER_MS;
-	return deadline < o->rotate_due_ns ? deadline : o->rotate_due_ns;
+	rotate_ns = o->wants_next ? o->not_before_ns : o->rotation.due_ns;
+	return deadline < rotate_ns ? deadline : rotate_ns;
 }
 
 int output_failed(const struct output *o, struct error *error)
@@ -525,13 +515,30 @@ int output_failed(const struct output *o, struct error *error)
 	return o->failed ? -1 : 0;
 }
 
+struct patience {
+	bool (*impatient)(void *context);
+	void *context;
+	bool is_over;
+};
+
+/* Once it is over it stays so: the finisher may hang as the writer did. */
+static bool is_impatient(void *context)
+{
+	struct patience *p = context;
+
+	p->is_over = p->is_over || p->impatient(p->context);
+	return p->is_over;
+}
+
 int output_finish(
 	struct output *o, bool (*impatient)(void *context), void *context, struct error *error)
 {
+	struct patience patience = {impatient, context, false};
+
 	end_trace(o);
-	writer_finish(o->writer, impatient, context);
+	writer_finish(o->writer, is_impatient, &patience);
 	if (o->finisher)
-		finisher_finish(o->finisher, impatient, context);
+		finisher_finish(o->finisher, is_impatient, &patience);
 	o->finished = true;
 	if (!o->failed && writer_failed(o->writer, &o->failure))
 		o->failed = true;
