@@ -55,8 +55,10 @@ static int take_over(
 		finisher_add(finisher, &part);
 		adopted++;
 	}
+	/* The finisher takes care of one beside a .part, which follows in the list. */
 	for (int i = 0; i < count && !status; i++)
-		if (files[i].kind == NAME_NEW && c->numbered)
+		if (files[i].kind == NAME_NEW && c->numbered &&
+			(i + 1 == count || files[i + 1].number != files[i].number))
 			unlinkat(names->dir, files[i].name, 0);
 	if (lowest == UINT64_MAX)
 		finisher_protect(finisher, *last + 1);
