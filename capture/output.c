@@ -26,7 +26,9 @@
 /* With a batch of this size begun now, the exact size of its packets need not be known. */
 #define BATCH_BYTES_MOST (RECORD_PAYLOAD_MAX + BATCH_EVENTS_MAX * (uint64_t)PACKET_MOST)
 #define PACKET_MOST (PACKET_BLOCK_MAX + PACKET_MORE)
-#define PACKET_MORE 160        /* its process, and a result that is not there yet */
+#define PACKET_MORE (PROCESS_MORE + RESULT_MORE)
+#define PROCESS_MORE 96        /* the block of its process, if it is a new one */
+#define RESULT_MORE 72         /* in its comment, once it is known */
 #define LATER_NS 1000000000ull /* what the disk did not allow is tried again */
 
 struct output {
@@ -47,7 +49,8 @@ struct output {
 		began_ns; /* the first event of the batch came then; UINT64_MAX: at the next tick */
 	bool before;      /* its events are from before the wall clock was set */
 	bool measured;    /* the size of the file is near its limit: packet_bytes is kept */
-	uint64_t packet_bytes; /* that the packets of its events take, at most */
+	uint64_t packet_bytes;     /* that the packets of its events take, at most */
+	uint64_t measured_process; /* of the last of them */
 	struct rotation rotation;
 	bool wants_next;        /* file, as soon as there may be one, */
 	uint64_t not_before_ns; /* but it is not tried before */
@@ -419,13 +422,18 @@ static void measure_packet(struct output *o, const struct event *event)
 	struct block_writer block = {.data = space, .capacity = sizeof space};
 
 	packet_block(&block, event, &origin);
-	o->packet_bytes += block.length + PACKET_MORE;
+	o->packet_bytes += block.length;
+	if (event->result.outcome == OUTCOME_PENDING)
+		o->packet_bytes += RESULT_MORE;
+	if (!event->process->identity || event->process->identity != o->measured_process)
+		o->packet_bytes += PROCESS_MORE;
+	o->measured_process = event->process->identity;
 }
 
 static void begin_batch(struct output *o, bool before)
 {
 	o->before = before;
-	o->packet_bytes = 0;
+	o->packet_bytes = o->measured_process = 0;
 	o->measured =
 		o->info.packets && !is_stdout(o) &&
 		!rotation_has_room(&o->rotation, trace_writer_size(o->trace), BATCH_BYTES_MOST);
@@ -450,7 +458,7 @@ uint64_t output_event(struct output *o, const struct event *event)
 	if (o->measured)
 		measure_packet(o, event);
 	rotate_if_full(o);
-	if (o->options->unbuffered)
+	if (o->options->unbuffered && holds_something(o))
 		output_flush(o);
 	return number;
 }
