@@ -9,9 +9,9 @@ boot() {
 
 clocks() { # NAME: a full second of the wall clock, and two times of the boot clock around it
 	second=$(date +%s)
-	now=$second
+	now=$second next=$(boot)
 	while [ "$now" = "$second" ]; do
-		from=$(boot)
+		from=$next next=$(boot)
 		now=$(date +%s)
 	done
 	echo "$1 $from $(boot) $now" >>/out/clocks
