@@ -53,7 +53,7 @@ bool rotation_is_due(struct rotation *r, const struct clock_anchor *now)
 	return false;
 }
 
-bool rotation_has_room(const struct rotation *r, uint64_t size, uint64_t more)
+bool rotation_is_full(const struct rotation *r, uint64_t size)
 {
-	return !r->bytes || size + more + END_BYTES(size + more) <= r->bytes;
+	return r->bytes && size + END_BYTES(size) > r->bytes;
 }

@@ -27,7 +27,7 @@ void rotation_plan(struct rotation *rotation, const struct clock_anchor *now);
 /* The time has come; otherwise plans anew, as the wall clock may have been slewed. */
 bool rotation_is_due(struct rotation *rotation, const struct clock_anchor *now);
 
-/* Whether a file of that size, without its end, can still take so much. */
-bool rotation_has_room(const struct rotation *rotation, uint64_t size, uint64_t more);
+/* A file of that size, without its end, is not to grow any more. */
+bool rotation_is_full(const struct rotation *rotation, uint64_t size);
 
 #endif
