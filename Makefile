@@ -108,7 +108,7 @@ UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
 TESTED := assemble clock container finish kept last_given live_file names proc_events proc_read process_cache process_life \
-	process_memo process_table shared_text undecided users
+	process_memo process_table retention rotation shared_text undecided users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)

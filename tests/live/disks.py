@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from faults import MODES, account, loop_mounted, says
+from faults import MODES, account, fill, loop_mounted, mounted, says
 from harness import (BUILD, PATIENCE, Load, Recorder, Skip, connects, expect, fresh, fresh_uids,
                      need, rows_of, run, same, test, wait_for)
 from numbered import (Numbered, closed_in_order, count_in, files_of, fresh_directory,
@@ -114,6 +114,26 @@ def sync_error():
             says(recorder, "writing again")
             recorder.stop()
         all_there(recorder, log, disk.directory)
+
+
+@test("a thin block device without room (ext4, loop): it shows at fdatasync only, nothing is lost")
+def thin_device():
+    need("losetup", "mkfs.ext4")
+    uid = fresh_uids(1)[0]
+    with mounted("-t", "tmpfs", "-o", "size=32M", "none") as below:
+        with loop_mounted(256, "mkfs.ext4", "-q", "-O", "^has_journal", "-E", "lazy_itable_init=1",
+                          below=below) as (_, directory):
+            with Numbered(directory, "-G", 3600, "--flush-interval", 50, "-u", uid,
+                          packets=True) as recorder:
+                ballast = fill(below)  # the blocks of the image have nowhere to go
+                log = connects(4000, "-u", uid, "-m", MODES)
+                recorder.send(signal.SIGHUP)
+                says(recorder, "cannot write to the disk: No space left on device; trying again")
+                log += connects(500, "-u", uid, "-m", MODES)
+                ballast.unlink()
+                says(recorder, "writing again")
+                recorder.stop()
+            all_there(recorder, log, directory)
 
 
 @test("EIO at the last fdatasync: says how many events are perhaps gone, exit 3")

@@ -28,10 +28,11 @@ def mounted(*arguments):
 
 
 @contextlib.contextmanager
-def loop_mounted(megabytes, *mkfs):
-    """A file system in a file: gives its block device and where it is mounted."""
+def loop_mounted(megabytes, *mkfs, below=None):
+    """A file system in a file, in the directory below: gives its block device and where it is
+    mounted."""
     need("losetup", mkfs[0])
-    image = fresh("image")
+    image = below / "image" if below else fresh("image")
     with open(image, "wb") as file:
         file.truncate(megabytes << 20)
     made = run(*mkfs, image)
