@@ -70,8 +70,8 @@ $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
 
 # Debian's names of what the build and the tests need.
 DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libpcap-dev libcap-dev libcmocka-dev \
-	libclang-rt-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
-	iproute2 procps valgrind qemu-system-x86 busybox-static cpio kmod xz-utils jq
+	libclang-rt-dev libfuse3-dev clang-format mandoc python3 tshark tcpdump curl netcat-openbsd openssh-client \
+	iproute2 procps btrfs-progs valgrind qemu-system-x86 busybox-static cpio kmod xz-utils jq
 
 # The peers of make bench.
 BENCH_DEPS := libbpf-tools bpftrace
@@ -118,7 +118,7 @@ UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
 TESTED := assemble clock container described finish kept last_given live_file names proc_events proc_read process_cache process_life \
-	process_memo process_table shared_text undecided users
+	process_memo process_table retention rotation shared_text undecided users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
@@ -127,6 +127,12 @@ $B/tests/live/%: tests/live/%.c
 	@mkdir -p $(@D)
 	@echo "  CC    $<"
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) $(if $(SANITIZE),,-static) -pthread -o $@ $<
+
+# A file system, for which there is a shared library only.
+$B/tests/live/faultfs: tests/live/faultfs.c
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) -isystem /usr/include/fuse3 -pthread -o $@ $< -lfuse3
 
 $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)

@@ -32,8 +32,10 @@ struct rewrite {
 	struct late_result *late; /* of this file, by number */
 	size_t late_count, late_capacity;
 	uint64_t first, next; /* numbers of the events in the file */
-	uint64_t whole;       /* where the last whole block ends */
+	uint64_t length;      /* of the file */
+	uint64_t whole;       /* where the last whole block ends that is more than packets */
 	uint64_t batches;
+	bool damaged;         /* something cannot be read, if only a torn end */
 	bool packets;         /* it has some: the new one gets some too */
 	char name[NAME_SIZE]; /* of the new file */
 	int fd;
@@ -88,6 +90,7 @@ static int next_block(struct rewrite *r, struct block *block, struct error *erro
 		n = pcapng_reader_next(r->source.blocks, RECORD_MAGIC, block, error);
 		if (n < 0 && pcapng_reader_is_broken(r->source.blocks))
 			return -1;
+		r->damaged |= n < 0 && r->length;
 	} while (n < 0);
 	return n;
 }
@@ -101,7 +104,9 @@ static int next_batch(struct rewrite *r, struct error *error)
 	int n;
 
 	while ((n = next_block(r, &block, error)) > 0) {
-		r->whole = block.offset + block.body.length + BLOCK_LENGTH_MIN;
+		/* Packets come before their batch: the last ones may have none. */
+		if (block.type != BLOCK_PACKET && block.type != BLOCK_PROCESS)
+			r->whole = block.offset + block.body.length + BLOCK_LENGTH_MIN;
 		r->packets |= block.type == BLOCK_PACKET;
 		if (record_of(&block, &record) == RECORD_BATCH &&
 			!batch_parse(&r->source.batch, record, &damage))
@@ -320,6 +325,15 @@ static int add_batch(struct rewrite *r, bool first, struct error *error)
 	return 0;
 }
 
+/* It is as old as what is in it, not as its being written again: --keep-days goes by that. */
+static void keep_times(const struct rewrite *r)
+{
+	struct stat status;
+
+	if (!fstat(r->file->fd, &status))
+		futimens(r->fd, (const struct timespec[]){status.st_atim, status.st_mtim});
+}
+
 static int write_again(struct rewrite *r, struct error *error)
 {
 	bool first = true;
@@ -342,6 +356,7 @@ static int write_again(struct rewrite *r, struct error *error)
 	}
 	if (n < 0 || write_batch(r, error) || trace_writer_finish(r->writer, error))
 		return -1;
+	keep_times(r);
 	if (fdatasync(r->fd))
 		return error_set(error, "%s%s: cannot write to the disk: %s", r->names->path,
 			r->name, strerror(errno));
@@ -380,11 +395,10 @@ static enum finished replace(struct rewrite *r, struct error *error)
 
 static enum finished keep_as_it_was(struct rewrite *r, struct error *error)
 {
-	struct stat status;
 	struct error why;
 
-	if (!fstat(r->file->fd, &status) && (uint64_t)status.st_size > r->whole &&
-		ftruncate(r->file->fd, (off_t)r->whole)) {
+	/* If nothing in it can be read, it is kept for who can do more. */
+	if (r->whole && r->length > r->whole && ftruncate(r->file->fd, (off_t)r->whole)) {
 		error_set(error, "%s%s: cannot be cut to its last whole block: %s", r->names->path,
 			r->file->name, strerror(errno));
 		return FINISH_CANNOT;
@@ -419,12 +433,17 @@ enum finished finish_file(const struct names *names, struct live_file *file,
 		.context = context,
 		.fd = -1};
 	enum finished result;
-	bool surveyed = !survey(&r, error);
+	struct stat status;
+	bool surveyed;
 
-	if (surveyed && !r.batches) {
+	r.length = fstat(file->fd, &status) ? 0 : (uint64_t)status.st_size;
+	surveyed = !survey(&r, error);
+	if (surveyed && !r.batches && r.damaged)
+		error_set(error, "no batch in it can be read");
+	if (surveyed && !r.batches && !r.damaged) {
 		unlinkat(names->dir, file->name, 0);
 		result = FINISH_EMPTY;
-	} else if (surveyed && !write_again(&r, error)) {
+	} else if (surveyed && r.batches && !write_again(&r, error)) {
 		result = replace(&r, error);
 	} else {
 		if (*r.name)

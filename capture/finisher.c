@@ -15,12 +15,16 @@
 
 #define CHECK_MS 10000  /* how often the limits are looked at without a new file */
 #define COMMANDS_MAX 64 /* that run at once */
+#define DELAY_MAX 360   /* checks, until a file that could not be finished is tried again: 1 h */
+#define FAILED_MAX 64   /* of them, others wait for the next start */
 
 extern char **environ;
 
 struct job {
 	struct job *next;
 	struct live_file file;
+	/* It could not be finished: so many checks from now it is tried again, twice as many */
+	unsigned int left, delay; /* as the last time. */
 };
 
 struct finisher {
@@ -28,8 +32,11 @@ struct finisher {
 	const struct names *names;
 	struct finisher_options options;
 	pid_t commands[COMMANDS_MAX]; /* 0: none */
+	struct job *failed;           /* only of the thread */
+	size_t failed_count;
 	/* Under the lock. */
 	struct job *first, **end;
+	size_t waiting;
 	uint64_t protect_from; /* numbers that are being written or wait here */
 	bool stop, interrupt;
 };
@@ -111,27 +118,72 @@ static void announce(struct finisher *f, const struct live_file *file)
 		run_command(f, name);
 }
 
-static void finish(struct finisher *f, struct live_file *file)
+/* Returns false if it is to be tried again. */
+static bool finish(struct finisher *f, struct job *job)
 {
+	struct live_file *file = &job->file;
 	struct error why, text;
 	enum finished result = FINISH_DONE;
 
 	if (*file->final)
 		result = finish_file(f->names, file, &f->options.finish, interrupted, f, &why);
-	live_file_close(file);
-	if (result == FINISH_CANNOT && interrupted(f))
-		return;
 	if (result == FINISH_CANNOT) {
+		if (interrupted(f))
+			return true;
 		error_set(&text, "%s%s: stays as it is: %.400s", f->names->path, file->name,
 			why.text);
-		say(f, &text);
-	} else if (result == FINISH_AS_IT_WAS) {
+		if (!job->delay)
+			say(f, &text);
+		return false;
+	}
+	if (result == FINISH_AS_IT_WAS) {
 		error_set(&text, "%s%s: not written again: %.400s", f->names->path, file->name,
 			why.text);
 		say(f, &text);
 	}
-	if (result == FINISH_DONE || result == FINISH_AS_IT_WAS)
+	if (result != FINISH_EMPTY)
 		announce(f, file);
+	return true;
+}
+
+static void drop_job(struct job *job)
+{
+	live_file_close(&job->file);
+	free(job);
+}
+
+static void keep_failed(struct finisher *f, struct job *job)
+{
+	if (f->failed_count == FAILED_MAX) {
+		drop_job(job);
+		return;
+	}
+	job->delay = job->delay * 2 > DELAY_MAX ? DELAY_MAX : job->delay ? job->delay * 2 : 1;
+	job->left = job->delay;
+	job->next = f->failed;
+	f->failed = job;
+	f->failed_count++;
+}
+
+/* Those whose time has come; at the end, all of them. */
+static void try_again(struct finisher *f, bool all)
+{
+	struct job *job, *list = f->failed;
+
+	f->failed = NULL;
+	f->failed_count = 0;
+	while ((job = list)) {
+		list = job->next;
+		if (!all && --job->left) {
+			job->next = f->failed;
+			f->failed = job;
+			f->failed_count++;
+		} else if (finish(f, job) || all) {
+			drop_job(job);
+		} else {
+			keep_failed(f, job);
+		}
+	}
 }
 
 int finisher_expire(struct finisher *f)
@@ -155,6 +207,7 @@ static void finish_all(void *context)
 {
 	struct finisher *f = context;
 	struct job *job;
+	bool done;
 
 	thread_lock(f->thread);
 	for (;;) {
@@ -164,25 +217,31 @@ static void finish_all(void *context)
 			thread_unlock(f->thread);
 			reap(f);
 			finisher_expire(f);
+			try_again(f, false);
 			thread_lock(f->thread);
 		}
 		job = f->first;
 		if (!job || f->interrupt)
 			break;
 		thread_unlock(f->thread);
-		finish(f, &job->file);
+		done = finish(f, job);
 		thread_lock(f->thread);
 		f->first = job->next;
 		if (!f->first)
 			f->end = &f->first;
+		f->waiting--;
 		if (*job->file.final && f->protect_from <= job->file.number)
 			f->protect_from = job->file.number + 1;
-		free(job);
 		thread_unlock(f->thread);
+		if (done)
+			drop_job(job);
+		else
+			keep_failed(f, job);
 		finisher_expire(f);
 		thread_lock(f->thread);
 	}
 	thread_unlock(f->thread);
+	try_again(f, true);
 }
 
 struct finisher *finisher_new(
@@ -220,8 +279,19 @@ void finisher_add(struct finisher *f, const struct live_file *file)
 	thread_lock(f->thread);
 	*f->end = job;
 	f->end = &job->next;
+	f->waiting++;
 	thread_signal(f->thread);
 	thread_unlock(f->thread);
+}
+
+size_t finisher_waiting(struct finisher *f)
+{
+	size_t waiting;
+
+	thread_lock(f->thread);
+	waiting = f->waiting;
+	thread_unlock(f->thread);
+	return waiting;
 }
 
 void finisher_protect(struct finisher *f, uint64_t number)
@@ -276,8 +346,7 @@ void finisher_free(struct finisher *f)
 		struct job *job = f->first;
 
 		f->first = job->next;
-		live_file_close(&job->file);
-		free(job);
+		drop_job(job);
 	}
 	free(f);
 }

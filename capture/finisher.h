@@ -27,6 +27,9 @@ struct finisher *finisher_new(
 /* Takes the file over. */
 void finisher_add(struct finisher *finisher, const struct live_file *file);
 
+/* How many files it has not finished yet. */
+size_t finisher_waiting(struct finisher *finisher);
+
 /* From any thread: what must go, goes. Returns how many files. */
 int finisher_expire(struct finisher *finisher);
 

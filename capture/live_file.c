@@ -83,6 +83,49 @@ int live_file_adopt(struct live_file *f, const struct names *names, const struct
 	return 1;
 }
 
+/* At the place, not behind the last write: what could not be cut off is written over. */
+int live_file_repeat(struct live_file *f, uint64_t offset, const uint8_t *blocks, size_t length)
+{
+	size_t done = 0;
+
+	while (done < length) {
+		ssize_t n = f->regular ? pwrite(f->fd, blocks + done, length - done,
+						 (off_t)(offset + done))
+				       : write(f->fd, blocks + done, length - done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static int cut_back(struct live_file *f)
+{
+	if (f->torn && ftruncate(f->fd, (off_t)f->size))
+		return errno;
+	f->torn = false;
+	return 0;
+}
+
+int live_file_append(struct live_file *f, const uint8_t *blocks, size_t length)
+{
+	int number = cut_back(f);
+
+	if (number)
+		return number;
+	number = live_file_repeat(f, f->size, blocks, length);
+	if (!number) {
+		f->size += length;
+	} else if (f->regular) {
+		f->torn = true;
+		cut_back(f);
+	}
+	return number;
+}
+
 void live_file_close(struct live_file *f)
 {
 	if (f->owned && f->fd >= 0)

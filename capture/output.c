@@ -1,54 +1,42 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Three threads: the recorder's encodes batches, the writer (writer.h) puts
- * them into the file, the finisher (finisher.h) takes over files that are
- * complete. Between the first two stands a bounded queue; a batch that finds it
- * full is dropped here, and the next one that does not says so.
+ * Three threads: the recorder's makes batches (encoder.h), the writer (writer.h)
+ * puts them into the file, the finisher (finisher.h) takes over files that are
+ * complete. Between the first two stands a bounded queue. What is left to do
+ * here is to say when a batch is written and a file ends.
  */
 #include "output.h"
+#include "claim.h"
 #include "clock.h"
-#include "finisher.h"
-#include "writer.h"
+#include "encoder.h"
+#include "rotation.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
-#define LATER_NS NS_PER_S /* what the disk did not allow is tried again */
-#define LOCK_TRIES 50     /* of 100 ms, for another recorder that is just starting */
+/* Files that wait for the finisher, and are open. While there are more, the one that is goes on. */
+#define UNFINISHED_MAX 64
+#define LATER_NS 1000000000ull /* what the disk did not allow is tried again */
 
 struct output {
 	const struct output_options *options;
-	output_counters *count;
 	void *context;
 	struct names names; /* dir -1: standard output */
 	struct trace_info info;
-	struct finisher *finisher;
+	struct encoder *encoder;
 	struct writer *writer;
-	int changed; /* eventfd */
-	struct trace_writer *trace;
-	struct batch_builder *batch;
-	struct batch_header header;
-	uint64_t
-		began_ns; /* the first event of the batch came then; UINT64_MAX: at the next tick */
-	uint64_t size_most;     /* of a file; 0: no limit */
-	int64_t boundary_ns;    /* wall clock of the next rotation by time */
-	uint64_t rotate_due_ns; /* the same by the boot clock; UINT64_MAX: never */
-	uint64_t dropped; /* events that found the queue full; header.dropped has the others too */
-	uint64_t partial; /* results that did */
-	struct gap gap;   /* since the last batch that was taken */
-	struct error failure;
-	bool failed, finished;
-	/* Blocks on their way from the encoder to the queue. */
-	uint8_t *blocks;
-	size_t length, capacity;
-	uint8_t scratch[RECORD_PAYLOAD_MAX];
+	struct finisher *finisher;
+	struct rotation rotation;
+	bool wants_next;        /* file, as soon as there may be one, */
+	uint64_t not_before_ns; /* but it is not tried before */
+	int changed;            /* eventfd: the writer has something to tell */
+	int wakes;              /* epoll: that, or the clock was set */
+	bool finished;
 };
 
 bool output_is_numbered(const struct output_options *o)
@@ -68,6 +56,18 @@ static bool is_stdout(const struct output *o)
 	return o->names.dir < 0;
 }
 
+static int open_wakes(struct output *o)
+{
+	struct epoll_event in = {.events = EPOLLIN};
+	int clock = encoder_clock_fd(o->encoder);
+
+	o->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	o->wakes = epoll_create1(EPOLL_CLOEXEC);
+	if (o->changed < 0 || o->wakes < 0 || epoll_ctl(o->wakes, EPOLL_CTL_ADD, o->changed, &in))
+		return -1;
+	return clock < 0 ? 0 : epoll_ctl(o->wakes, EPOLL_CTL_ADD, clock, &in);
+}
+
 struct output *output_new(const struct output_options *options, output_counters *count,
 	void *context, struct error *error)
 {
@@ -78,13 +78,12 @@ struct output *output_new(const struct output_options *options, output_counters 
 		return NULL;
 	}
 	o->options = options;
-	o->count = count;
 	o->context = context;
-	o->names.dir = -1;
-	o->rotate_due_ns = o->began_ns = UINT64_MAX;
-	o->changed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	o->batch = batch_builder_new();
-	if (o->changed < 0 || !o->batch)
+	o->names.dir = o->changed = o->wakes = -1;
+	rotation_init(
+		&o->rotation, options->rotate_bytes, options->rotate_seconds, &options->retention);
+	o->encoder = encoder_new(count, context);
+	if (!o->encoder || open_wakes(o))
 		error_set(error, "out of memory or file descriptors");
 	else if (!strcmp(options->name, "-") && isatty(STDOUT_FILENO))
 		error_set(error, "-w -: standard output is a terminal");
@@ -111,12 +110,12 @@ void output_free(struct output *o)
 		finisher_finish(o->finisher, NULL, NULL);
 	writer_free(o->writer);
 	finisher_free(o->finisher);
-	trace_writer_free(o->trace);
-	batch_builder_free(o->batch);
+	encoder_free(o->encoder);
 	names_close(&o->names);
+	if (o->wakes >= 0)
+		close(o->wakes);
 	if (o->changed >= 0)
 		close(o->changed);
-	free(o->blocks);
 	free(o);
 }
 
@@ -154,143 +153,6 @@ static void hook_say(void *context, const struct error *text)
 	o->options->say(o->context, text);
 }
 
-/* trace_sink */
-static int gather(void *context, const uint8_t *block, size_t length, struct error *error)
-{
-	struct output *o = context;
-
-	if (length > o->capacity - o->length) {
-		size_t capacity = o->length + length + RECORD_PAYLOAD_MAX;
-		uint8_t *grown = realloc(o->blocks, capacity);
-
-		if (!grown)
-			return error_set(error, "out of memory");
-		o->blocks = grown;
-		o->capacity = capacity;
-	}
-	memcpy(o->blocks + o->length, block, length);
-	o->length += length;
-	return 0;
-}
-
-static void fail(struct output *o, const struct error *why)
-{
-	if (!o->failed)
-		o->failure = *why;
-	o->failed = true;
-}
-
-static void hand_over(struct output *o, uint32_t events)
-{
-	struct error why;
-
-	if (o->length && writer_put(o->writer, o->blocks, o->length, events)) {
-		error_set(&why, "out of memory");
-		fail(o, &why);
-	}
-	o->length = 0;
-}
-
-static int begin_trace(struct output *o, struct error *error)
-{
-	o->trace = trace_writer_new_sink(gather, o, o->options->name, &o->info, error);
-	if (!o->trace ||
-		(o->options->compress_while_live && trace_writer_compress(o->trace, error)))
-		return -1;
-	hand_over(o, 0);
-	return 0;
-}
-
-/* One second may belong to the recorder that starts beside us. */
-static int lock_directory(const struct output *o, struct error *error)
-{
-	for (int i = 0; i < LOCK_TRIES; i++) {
-		if (!flock(o->names.dir, LOCK_EX | LOCK_NB))
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return 0; /* a file system without locks */
-		usleep(100000);
-	}
-	return error_set(error, "%s: its directory is locked", o->options->name);
-}
-
-/* The .part files of dead runs go to the finisher. Sets *last to the highest number in use. */
-static int take_over(struct output *o, uint64_t *last, struct error *error)
-{
-	struct named_file *files;
-	struct live_file part;
-	int count = names_list(&o->names, &files, error), status = count < 0 ? -1 : 0;
-	uint64_t lowest = UINT64_MAX;
-
-	*last = 0;
-	for (int i = 0; i < count && !status; i++) {
-		*last = files[i].number;
-		if (files[i].kind != NAME_PART || !output_is_numbered(o->options))
-			continue;
-		status = live_file_adopt(&part, &o->names, &files[i], error);
-		if (status > 0)
-			status = error_set(error,
-				"%s: another tcpconnect-rec records to this name (%s)",
-				o->options->name, files[i].name);
-		if (status)
-			break;
-		if (lowest == UINT64_MAX)
-			finisher_protect(o->finisher, lowest = files[i].number);
-		finisher_add(o->finisher, &part);
-	}
-	for (int i = 0; i < count && !status; i++)
-		if (files[i].kind == NAME_NEW && output_is_numbered(o->options))
-			unlinkat(o->names.dir, files[i].name, 0);
-	if (lowest == UINT64_MAX)
-		finisher_protect(o->finisher, *last + 1);
-	free(files);
-	return status;
-}
-
-static int open_first(struct output *o, struct live_file *file, struct error *error)
-{
-	uint64_t last;
-	int status;
-
-	if (is_stdout(o)) {
-		*file = (struct live_file){.fd = STDOUT_FILENO, .name = "-"};
-		return 0;
-	}
-	if (lock_directory(o, error))
-		return -1;
-	status = take_over(o, &last, error);
-	if (!status && output_is_numbered(o->options)) {
-		status = live_file_create(file, &o->names, last + 1, o->info.anchor.wall_ns, error);
-	} else if (!status) {
-		status = live_file_create_plain(file, &o->names, o->options->overwrite, error);
-		file->number = last;
-	}
-	flock(o->names.dir, LOCK_UN);
-	return status;
-}
-
-static void plan_rotation(struct output *o, const struct clock_anchor *now)
-{
-	int64_t step = (int64_t)(o->options->rotate_seconds * NS_PER_S);
-
-	if (!step)
-		return;
-	o->boundary_ns = (now->wall_ns / step + 1) * step;
-	o->rotate_due_ns = now->boot_ns + (uint64_t)(o->boundary_ns - now->wall_ns);
-}
-
-/* The kernel would stop a file there, so the next one begins before. */
-static uint64_t largest_file(const struct output_options *options)
-{
-	uint64_t most = options->rotate_bytes;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_FSIZE, &limit) || limit.rlim_cur == RLIM_INFINITY)
-		return most;
-	limit.rlim_cur /= 2;
-	return most && most < limit.rlim_cur ? most : limit.rlim_cur;
-}
-
 int output_start(struct output *o, const struct host *host, struct error *error)
 {
 	const struct writer_hooks hooks = {.done = hook_done,
@@ -304,234 +166,188 @@ int output_start(struct output *o, const struct host *host, struct error *error)
 		.command = o->options->command,
 		.say = o->options->say,
 		.context = o->context};
-	struct live_file first;
+	const struct claim claim = {.names = &o->names,
+		.numbered = output_is_numbered(o->options),
+		.overwrite = o->options->overwrite,
+		.say = o->options->say,
+		.context = o->context};
+	struct live_file first = {.fd = STDOUT_FILENO, .name = "-"};
 
 	o->info = host->info;
-	memcpy(o->header.session, o->info.session, sizeof o->header.session);
-	o->header.host = o->info.host;
-	o->header.backend = o->info.backend;
 	if (!is_stdout(o)) {
 		o->finisher = finisher_new(&o->names, &finish, error);
-		o->size_most = largest_file(o->options);
-		if (!o->finisher)
+		if (!o->finisher ||
+			claim_name(&claim, o->info.anchor.wall_ns, o->finisher, &first, error))
 			return -1;
 	}
-	if (open_first(o, &first, error))
-		return -1;
 	o->writer = writer_new(&first, &o->names, o->options->queue_bytes, &hooks, error);
 	if (!o->writer) {
 		live_file_close(&first);
 		return -1;
 	}
-	plan_rotation(o, &o->info.anchor);
-	return begin_trace(o, error);
-}
-
-static bool holds_something(const struct output *o)
-{
-	return batch_builder_count(o->batch) || batch_builder_late_count(o->batch);
+	rotation_plan(&o->rotation, &o->info.anchor);
+	encoder_start(o->encoder, &o->info, o->writer, o->options->compress_while_live,
+		is_stdout(o) ? 0 : o->rotation.bytes);
+	encoder_begin_file(o->encoder, &o->info);
+	return output_failed(o, error);
 }
 
 void output_count(const struct output *o, struct counters *c)
 {
-	uint64_t dropped = o->dropped + writer_dropped(o->writer);
-
-	c->recorded = o->header.sequence + batch_builder_count(o->batch) - dropped;
-	c->lost += dropped;
-	c->partial += o->partial;
+	encoder_count(o->encoder, c);
+	if (o->finished)
+		c->partial += writer_unsure(o->writer);
 }
 
-/* What the builder holds goes nowhere. */
-static void drop_batch(struct output *o)
+static bool has_failed(const struct output *o)
 {
-	uint32_t events = batch_builder_count(o->batch);
-	enum gap_reason reason = writer_reason(o->writer);
+	struct error ignored;
 
-	o->partial += batch_builder_late_count(o->batch);
-	batch_builder_encode(o->batch, &o->header, o->scratch);
-	if (!events)
-		return;
-	o->dropped += events;
-	if (!o->gap.from_ns || o->header.first_ns < o->gap.from_ns)
-		o->gap.from_ns = o->header.first_ns;
-	if (o->header.last_ns > o->gap.to_ns)
-		o->gap.to_ns = o->header.last_ns;
-	o->gap.reason = (uint8_t)reason;
-}
-
-/* Also without events: then only the counters are news. */
-static void write_batch(struct output *o)
-{
-	uint32_t events = batch_builder_count(o->batch);
-	uint64_t dropped;
-
-	o->header.anchor = clock_anchor_now();
-	if (o->failed || !writer_has_room(o->writer)) {
-		drop_batch(o);
-	} else {
-		o->header.counters = o->count(o->context);
-		output_count(o, &o->header.counters);
-		dropped = o->dropped + writer_dropped(o->writer);
-		/* Dropped on the other side of the queue: nothing is known but the number. */
-		if (dropped != o->header.dropped && !o->gap.reason)
-			o->gap.reason = GAP_NO_SPACE;
-		o->header.dropped = dropped;
-		o->header.gap = o->gap;
-		o->gap = (struct gap){0};
-		if (trace_writer_batch(o->trace, o->batch, &o->header, &o->failure))
-			o->failed = true;
-		hand_over(o, events);
-	}
-	o->header.sequence += events;
-	o->began_ns = UINT64_MAX;
-}
-
-static void end_trace(struct output *o)
-{
-	struct error why;
-
-	write_batch(o);
-	if (o->trace && trace_writer_finish(o->trace, &why))
-		fail(o, &why);
-	hand_over(o, 0);
-	trace_writer_free(o->trace);
-	o->trace = NULL;
+	return encoder_failed(o->encoder, &ignored) != 0;
 }
 
 static void rotate(struct output *o)
 {
 	struct error why;
 
-	if (is_stdout(o) || o->failed)
-		return;
 	/* Not into a full queue: the file that is there goes on. */
-	if (!writer_has_room(o->writer)) {
-		o->rotate_due_ns = clock_boot_ns() + LATER_NS;
+	if (!writer_has_room(o->writer) || finisher_waiting(o->finisher) > UNFINISHED_MAX) {
+		o->not_before_ns = clock_boot_ns() + LATER_NS;
 		return;
 	}
-	end_trace(o);
+	o->wants_next = false;
+	encoder_end_file(o->encoder);
 	o->info.file++;
 	o->info.anchor = clock_anchor_now();
-	plan_rotation(o, &o->info.anchor);
-	if (writer_next(o->writer, o->info.anchor.wall_ns) || begin_trace(o, &why)) {
+	rotation_plan(&o->rotation, &o->info.anchor);
+	if (writer_next(o->writer, o->info.anchor.wall_ns)) {
 		error_set(&why, "out of memory");
-		fail(o, &why);
+		encoder_fail(o->encoder, &why);
 	}
+	encoder_begin_file(o->encoder, &o->info);
 }
 
-static void rotate_if_due(struct output *o, const struct clock_anchor *now)
+static void rotate_if_due(struct output *o)
 {
-	int64_t step = (int64_t)(o->options->rotate_seconds * NS_PER_S);
-	/* The wall clock may have been set, to either side. */
-	bool time = step && (now->wall_ns >= o->boundary_ns ||
-				    now->wall_ns < o->boundary_ns - step - (int64_t)NS_PER_S);
+	const struct clock_anchor *now = encoder_now(o->encoder);
 
-	if (o->failed)
+	if (is_stdout(o) || has_failed(o))
 		return;
-	if (time || (o->size_most && trace_writer_size(o->trace) >= o->size_most) ||
-		writer_wants_next(o->writer))
+	o->wants_next |= rotation_is_due(&o->rotation, now);
+	o->wants_next |= writer_wants_next(o->writer);
+	if (o->wants_next && now->boot_ns >= o->not_before_ns)
 		rotate(o);
-	else if (step) /* it may have been slewed */
-		o->rotate_due_ns = now->boot_ns + (uint64_t)(o->boundary_ns - now->wall_ns);
+}
+
+/* With what is not written yet: so it gets one event too many at most. */
+static void rotate_if_full(struct output *o)
+{
+	if (!o->rotation.bytes || is_stdout(o) ||
+		!rotation_is_full(&o->rotation, encoder_size(o->encoder)))
+		return;
+	o->wants_next = true;
+	rotate_if_due(o);
 }
 
 void output_rotate(struct output *o)
 {
-	if (is_stdout(o))
-		write_batch(o);
-	else
-		rotate(o);
+	if (is_stdout(o)) {
+		encoder_write(o->encoder);
+		return;
+	}
+	o->wants_next = true;
+	rotate_if_due(o);
 }
 
 void output_flush(struct output *o)
 {
-	if (o->failed)
+	if (has_failed(o))
 		return;
-	write_batch(o);
-	rotate_if_due(o, &o->header.anchor);
+	encoder_write(o->encoder);
+	rotate_if_due(o);
 }
 
 uint64_t output_event(struct output *o, const struct event *event)
 {
-	uint64_t number;
+	uint64_t number = encoder_event(o->encoder, event);
 
-	if (batch_builder_add(o->batch, event)) {
-		write_batch(o);
-		rotate_if_due(o, &o->header.anchor);
-		batch_builder_add(o->batch, event);
-	}
-	number = o->header.sequence + batch_builder_count(o->batch) - 1;
-	if (o->options->unbuffered)
+	rotate_if_full(o);
+	if (o->options->unbuffered && encoder_holds_something(o->encoder))
 		output_flush(o);
 	return number;
 }
 
 void output_result(struct output *o, uint64_t number, const struct result *result)
 {
-	struct late_result late = {number, *result};
-
-	if (number >= o->header.sequence) {
-		uint32_t row = (uint32_t)(number - o->header.sequence);
-
-		if (!batch_builder_set_result(o->batch, row, result))
-			return;
-		write_batch(o);
-	}
-	if (batch_builder_add_late(o->batch, &late)) {
-		write_batch(o);
-		batch_builder_add_late(o->batch, &late);
-	}
+	encoder_result(o->encoder, number, result);
+	rotate_if_full(o);
 }
 
 void output_tick(struct output *o, const struct clock_anchor *now)
 {
+	struct error why;
 	eventfd_t ignored;
 
 	eventfd_read(o->changed, &ignored);
-	if (writer_failed(o->writer, &o->failure))
-		o->failed = true;
-	if (o->failed)
+	if (writer_failed(o->writer, &why))
+		encoder_fail(o->encoder, &why);
+	if (has_failed(o))
 		return;
-	if ((holds_something(o) || o->gap.reason) && o->began_ns == UINT64_MAX)
-		o->began_ns = now->boot_ns;
-	if (o->began_ns != UINT64_MAX &&
-		now->boot_ns - o->began_ns >= o->options->flush_ms * NS_PER_MS)
-		write_batch(o);
-	rotate_if_due(o, now);
+	if (encoder_look(o->encoder) &&
+		now->boot_ns >= encoder_waits_since(o->encoder) + o->options->flush_ms * NS_PER_MS)
+		encoder_write(o->encoder);
+	rotate_if_due(o);
 }
 
 int output_fd(const struct output *o)
 {
-	return o->changed;
+	return o->wakes;
 }
 
 uint64_t output_deadline(const struct output *o)
 {
-	uint64_t deadline = UINT64_MAX;
+	uint64_t since = encoder_waits_since(o->encoder), deadline = UINT64_MAX, rotate_ns;
 
-	if (o->failed)
+	if (has_failed(o))
 		return UINT64_MAX;
-	if (o->began_ns != UINT64_MAX)
-		deadline = o->began_ns + o->options->flush_ms * NS_PER_MS;
-	return deadline < o->rotate_due_ns ? deadline : o->rotate_due_ns;
+	if (since != UINT64_MAX)
+		deadline = since + o->options->flush_ms * NS_PER_MS;
+	rotate_ns = o->wants_next ? o->not_before_ns : o->rotation.due_ns;
+	return deadline < rotate_ns ? deadline : rotate_ns;
 }
 
 int output_failed(const struct output *o, struct error *error)
 {
-	if (o->failed)
-		*error = o->failure;
-	return o->failed ? -1 : 0;
+	return encoder_failed(o->encoder, error);
+}
+
+struct patience {
+	bool (*impatient)(void *context);
+	void *context;
+	bool is_over;
+};
+
+/* Once it is over it stays so: the finisher may hang as the writer did. */
+static bool is_impatient(void *context)
+{
+	struct patience *p = context;
+
+	p->is_over = p->is_over || p->impatient(p->context);
+	return p->is_over;
 }
 
 int output_finish(
 	struct output *o, bool (*impatient)(void *context), void *context, struct error *error)
 {
-	end_trace(o);
-	writer_finish(o->writer, impatient, context);
+	struct patience patience = {impatient, context, false};
+	struct error why;
+
+	encoder_end_file(o->encoder);
+	writer_finish(o->writer, is_impatient, &patience);
 	if (o->finisher)
-		finisher_finish(o->finisher, impatient, context);
+		finisher_finish(o->finisher, is_impatient, &patience);
 	o->finished = true;
-	if (!o->failed && writer_failed(o->writer, &o->failure))
-		o->failed = true;
+	if (writer_failed(o->writer, &why))
+		encoder_fail(o->encoder, &why);
 	return output_failed(o, error);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "writer.h"
+#include "chunk.h"
 #include "clock.h"
 #include "thread.h"
 
@@ -10,16 +11,9 @@
 #include <unistd.h>
 
 #define RETRY_MS 1000
-#define SYNC_NS 10000000000ull /* what a loss of power can cost, at most */
-
-struct chunk {
-	struct chunk *next;
-	bool opens_file; /* no bytes, but the next file */
-	int64_t wall_ns; /* when it begins */
-	uint32_t events;
-	size_t length;
-	uint8_t data[];
-};
+/* What a loss of power can cost, and what is kept in memory until the disk has it, at most. */
+#define SYNC_NS 10000000000ull
+#define SYNC_BYTES (4u << 20)
 
 struct writer {
 	struct thread *thread;
@@ -28,11 +22,13 @@ struct writer {
 	uint64_t queue_bytes;
 	/* Only of the thread. */
 	struct live_file file;
+	struct chunks written; /* since the last fdatasync, whose error may concern any of them */
 	uint64_t synced_ns;
-	bool dirty, deleted_said;
+	bool repeat; /* them, since there was one */
+	bool deleted_said;
 	/* Under the lock. */
-	struct chunk *first, **end;
-	uint64_t queued, dropped;
+	struct chunks queue;
+	uint64_t dropped, unsure;
 	bool stop, give_up, failed, wants_next, dead_end;
 	enum gap_reason reason;
 	struct error failure;
@@ -46,31 +42,6 @@ static void say(struct writer *w, const struct error *text)
 static enum gap_reason reason_of(int number)
 {
 	return number == ENOSPC || number == EDQUOT || number == EFBIG ? GAP_NO_SPACE : GAP_ERROR;
-}
-
-/* Returns 0, or the errno. A part of the chunk is taken back. */
-static int write_chunk(struct writer *w, const struct chunk *chunk)
-{
-	struct live_file *f = &w->file;
-	size_t done = 0;
-
-	while (done < chunk->length) {
-		ssize_t n = write(f->fd, chunk->data + done, chunk->length - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			int number = errno;
-
-			if (f->regular && done && !ftruncate(f->fd, (off_t)f->size))
-				lseek(f->fd, (off_t)f->size, SEEK_SET);
-			return number;
-		}
-		done += (size_t)n;
-	}
-	f->size += chunk->length;
-	w->dirty = true;
-	return 0;
 }
 
 static void note_deleted(struct writer *w)
@@ -91,20 +62,54 @@ static void note_deleted(struct writer *w)
 	w->hooks.changed(w->hooks.context);
 }
 
-static void sync_file(struct writer *w, bool now)
-{
-	uint64_t time_ns = clock_boot_ns();
-	struct error text;
+/*
+ * Each of these is tried until it succeeds: they return 0, or the errno with the
+ * reason.
+ */
+typedef int writer_attempt(struct writer *w, const struct chunk *chunk, struct error *why);
 
-	if (!w->file.regular || !w->dirty || (!now && time_ns - w->synced_ns < SYNC_NS))
-		return;
-	if (fdatasync(w->file.fd)) {
-		error_set(&text, "%s%s: cannot write to the disk: %s", w->names->path, w->file.name,
-			strerror(errno));
-		say(w, &text);
+static int write_chunk(struct writer *w, const struct chunk *chunk, struct error *why)
+{
+	int number = live_file_append(&w->file, chunk->data, chunk->length);
+
+	if (number)
+		error_set(why, "%s%s: cannot write: %s", w->names->path, w->file.name,
+			strerror(number));
+	return number;
+}
+
+/* After an error the kernel takes for written what it could not write: it gets all of it again. */
+static int repeat(struct writer *w)
+{
+	uint64_t offset = w->file.size;
+	int number = 0;
+
+	for (const struct chunk *c = w->written.first; c; c = c->next)
+		offset -= c->length;
+	for (const struct chunk *c = w->written.first; c && !number; c = c->next) {
+		number = live_file_repeat(&w->file, offset, c->data, c->length);
+		offset += c->length;
 	}
-	w->dirty = false;
-	w->synced_ns = time_ns;
+	return number;
+}
+
+static int sync_file(struct writer *w, const struct chunk *chunk, struct error *why)
+{
+	int number = w->repeat ? repeat(w) : 0;
+
+	(void)chunk;
+	/* EINVAL: a file system that has no such thing. */
+	if (!number && fdatasync(w->file.fd) && errno != EINVAL)
+		number = errno;
+	w->repeat = number != 0;
+	if (number) {
+		error_set(why, "%s%s: cannot write to the disk: %s", w->names->path, w->file.name,
+			strerror(number));
+		return number;
+	}
+	chunks_clear(&w->written);
+	w->synced_ns = clock_boot_ns();
+	return 0;
 }
 
 /* Before the old one is let go, so that at any time a locked file shows that we are here. */
@@ -116,7 +121,6 @@ static int open_next(struct writer *w, const struct chunk *chunk, struct error *
 	names_reopen(w->names);
 	if (live_file_create(&next, w->names, number, chunk->wall_ns, error))
 		return errno ? errno : EIO;
-	sync_file(w, true);
 	w->hooks.done(w->hooks.context, &w->file);
 	w->file = next;
 	w->deleted_said = false;
@@ -149,7 +153,8 @@ static void set_reason(struct writer *w, enum gap_reason reason, const struct er
 static void drop(struct writer *w, const struct chunk *chunk)
 {
 	thread_lock(w->thread);
-	w->dropped += chunk->events;
+	if (!w->give_up) /* then it was counted already */
+		w->dropped += chunk->events;
 	thread_unlock(w->thread);
 }
 
@@ -162,71 +167,99 @@ static void fail(struct writer *w, const struct error *why)
 	w->hooks.changed(w->hooks.context);
 }
 
-/* Returns true if the chunk has to be tried again. */
-static bool handle_error(
-	struct writer *w, const struct chunk *chunk, int number, const struct error *why)
+/* Returns true if it is to be tried again. tries: how often it was, since the end was asked for. */
+static bool handle_error(struct writer *w, int number, const struct error *why, int *tries)
 {
-	bool last;
+	bool again, stop;
 
 	if (!w->file.regular) {
 		fail(w, why);
-		drop(w, chunk);
 		return false;
 	}
 	set_reason(w, reason_of(number), why);
-	if (number == EFBIG && !chunk->opens_file) {
-		thread_lock(w->thread);
-		w->wants_next = w->dead_end = true;
-		thread_unlock(w->thread);
-		w->hooks.changed(w->hooks.context);
-		drop(w, chunk);
-		return false;
-	}
-	thread_lock(w->thread);
-	last = w->stop;
-	thread_unlock(w->thread);
 	if (reason_of(number) == GAP_NO_SPACE && w->hooks.make_room(w->hooks.context) > 0)
 		return true;
-	if (last) {
-		drop(w, chunk);
-		return false;
-	}
 	thread_lock(w->thread);
 	if (!w->stop)
 		thread_wait(w->thread, RETRY_MS);
+	stop = w->stop;
+	again = !w->give_up && (!stop || !*tries);
 	thread_unlock(w->thread);
-	return true;
+	*tries += stop;
+	return again;
 }
 
-static void process(struct writer *w, const struct chunk *chunk)
+/* Returns 0, or the errno when it is given up. */
+static int insist(struct writer *w, writer_attempt *attempt, const struct chunk *chunk)
 {
 	struct error why;
-	int number;
+	int number, tries = 0;
 
 	for (;;) {
-		if (w->failed) {
-			drop(w, chunk);
-			return;
-		}
-		if (chunk->opens_file) {
-			number = open_next(w, chunk, &why);
-		} else if (w->dead_end) {
-			drop(w, chunk);
-			return;
-		} else {
-			number = write_chunk(w, chunk);
-			if (number)
-				error_set(&why, "%s%s: cannot write: %s", w->names->path,
-					w->file.name, strerror(number));
-		}
+		number = attempt(w, chunk, &why);
 		if (!number)
 			break;
-		if (!handle_error(w, chunk, number, &why))
-			return;
+		/* Another file can grow. */
+		if (number == EFBIG && w->file.regular && attempt == write_chunk) {
+			set_reason(w, GAP_NO_SPACE, &why);
+			return number;
+		}
+		if (!handle_error(w, number, &why, &tries))
+			return number;
 	}
 	if (w->reason != GAP_SLOW)
 		set_reason(w, GAP_SLOW, NULL);
+	return 0;
+}
+
+/* Only when it is due, or now. */
+static void sync_if_due(struct writer *w, bool now)
+{
+	struct error text;
+	uint64_t events = w->written.events;
+
+	if (!w->written.first ||
+		(!now && w->written.bytes < SYNC_BYTES && clock_boot_ns() - w->synced_ns < SYNC_NS))
+		return;
+	thread_lock(w->thread);
+	w->unsure += events;
+	thread_unlock(w->thread);
+	if (insist(w, sync_file, NULL)) {
+		error_set(&text, "%s%s: its last %llu events are perhaps not on the disk",
+			w->names->path, w->file.name, (unsigned long long)events);
+		say(w, &text);
+		chunks_clear(&w->written);
+		w->repeat = false;
+		return;
+	}
+	thread_lock(w->thread);
+	w->unsure -= events;
+	thread_unlock(w->thread);
+}
+
+/* Returns true if the chunk stands in a file. */
+static bool process(struct writer *w, const struct chunk *chunk)
+{
+	int number;
+
+	if (w->failed || (w->dead_end && !chunk->opens_file)) {
+		drop(w, chunk);
+		return false;
+	}
+	if (chunk->opens_file)
+		sync_if_due(w, true);
+	number = insist(w, chunk->opens_file ? open_next : write_chunk, chunk);
+	if (number) {
+		drop(w, chunk);
+		thread_lock(w->thread);
+		if (number == EFBIG && !w->stop)
+			w->wants_next = w->dead_end = true;
+		thread_unlock(w->thread);
+		w->hooks.changed(w->hooks.context);
+		return false;
+	}
 	note_deleted(w);
+	return w->file.regular && !chunk->opens_file;
 }
 
 /* thread_run */
@@ -234,34 +267,38 @@ static void write_all(void *context)
 {
 	struct writer *w = context;
 	struct chunk *chunk;
+	bool keep;
 
 	thread_lock(w->thread);
 	for (;;) {
-		while (!w->first && !w->stop && !w->give_up) {
-			bool timed_out = !thread_wait(w->thread, w->dirty ? RETRY_MS : 0);
+		while (!w->queue.first && !w->stop) {
+			bool timed_out = !thread_wait(w->thread, w->written.first ? RETRY_MS : 0);
 
-			if (timed_out && !w->first) {
+			if (timed_out && !w->queue.first) {
 				thread_unlock(w->thread);
 				note_deleted(w);
-				sync_file(w, false);
+				sync_if_due(w, false);
 				thread_lock(w->thread);
 			}
 		}
-		chunk = w->first;
-		if (!chunk)
+		/* It stays in the queue as long as it takes: so it counts there. */
+		chunk = w->queue.first;
+		if (!chunk || w->give_up)
 			break;
 		thread_unlock(w->thread);
-		process(w, chunk);
-		sync_file(w, false);
+		keep = process(w, chunk);
 		thread_lock(w->thread);
-		w->first = chunk->next;
-		if (!w->first)
-			w->end = &w->first;
-		w->queued -= sizeof *chunk + chunk->length;
-		free(chunk);
+		chunks_take(&w->queue);
+		thread_unlock(w->thread);
+		if (keep)
+			chunks_append(&w->written, chunk);
+		else
+			free(chunk);
+		sync_if_due(w, false);
+		thread_lock(w->thread);
 	}
 	thread_unlock(w->thread);
-	sync_file(w, true);
+	sync_if_due(w, true);
 	w->hooks.done(w->hooks.context, &w->file);
 }
 
@@ -279,7 +316,7 @@ struct writer *writer_new(const struct live_file *first, struct names *names, ui
 	w->queue_bytes = queue_bytes;
 	w->hooks = *hooks;
 	w->reason = GAP_SLOW;
-	w->end = &w->first;
+	w->synced_ns = clock_boot_ns();
 	w->thread = thread_new(write_all, w, false, error);
 	if (!w->thread || thread_start(w->thread, error)) {
 		thread_free(w->thread);
@@ -294,7 +331,7 @@ bool writer_has_room(struct writer *w)
 	bool room;
 
 	thread_lock(w->thread);
-	room = w->queued < w->queue_bytes && !w->failed;
+	room = w->queue.bytes < w->queue_bytes && !w->failed;
 	thread_unlock(w->thread);
 	return room;
 }
@@ -304,9 +341,7 @@ static int append(struct writer *w, struct chunk *chunk)
 	if (!chunk)
 		return -1;
 	thread_lock(w->thread);
-	*w->end = chunk;
-	w->end = &chunk->next;
-	w->queued += sizeof *chunk + chunk->length;
+	chunks_append(&w->queue, chunk);
 	thread_signal(w->thread);
 	thread_unlock(w->thread);
 	return 0;
@@ -314,25 +349,12 @@ static int append(struct writer *w, struct chunk *chunk)
 
 int writer_put(struct writer *w, const uint8_t *blocks, size_t length, uint32_t events)
 {
-	struct chunk *chunk = calloc(1, sizeof *chunk + length);
-
-	if (chunk) {
-		memcpy(chunk->data, blocks, length);
-		chunk->length = length;
-		chunk->events = events;
-	}
-	return append(w, chunk);
+	return append(w, chunk_new(blocks, length, events));
 }
 
 int writer_next(struct writer *w, int64_t wall_ns)
 {
-	struct chunk *chunk = calloc(1, sizeof *chunk);
-
-	if (chunk) {
-		chunk->opens_file = true;
-		chunk->wall_ns = wall_ns;
-	}
-	return append(w, chunk);
+	return append(w, chunk_new_file(wall_ns));
 }
 
 enum gap_reason writer_reason(struct writer *w)
@@ -366,6 +388,16 @@ uint64_t writer_dropped(struct writer *w)
 	return dropped;
 }
 
+uint64_t writer_unsure(struct writer *w)
+{
+	uint64_t unsure;
+
+	thread_lock(w->thread);
+	unsure = w->unsure;
+	thread_unlock(w->thread);
+	return unsure;
+}
+
 int writer_failed(struct writer *w, struct error *error)
 {
 	int status = 0;
@@ -389,8 +421,8 @@ void writer_finish(struct writer *w, bool (*impatient)(void *context), void *con
 		return;
 	/* It hangs in the kernel: what is queued is not written. */
 	thread_lock(w->thread);
-	for (struct chunk *chunk = w->first; chunk; chunk = chunk->next)
-		w->dropped += chunk->events;
+	w->give_up = true;
+	w->dropped += w->queue.events;
 	thread_unlock(w->thread);
 }
 
@@ -406,11 +438,7 @@ void writer_free(struct writer *w)
 	if (!writer_is_over(w))
 		return;
 	thread_free(w->thread);
-	while (w->first) {
-		struct chunk *chunk = w->first;
-
-		w->first = chunk->next;
-		free(chunk);
-	}
+	chunks_clear(&w->queue);
+	chunks_clear(&w->written);
 	free(w);
 }

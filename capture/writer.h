@@ -2,8 +2,10 @@
 /*
  * A thread that writes what it is given, so that a slow or full disk stops
  * nobody else. What cannot be written to a regular file is tried again every
- * second for as long as it takes; meanwhile a bounded queue fills. Into a pipe
- * or a device the first error is the last.
+ * second for as long as it takes; meanwhile a bounded queue fills. What was
+ * written stays in memory until the disk has confirmed it, so that an error that
+ * shows only then costs nothing either. Into a pipe or a device the first error
+ * is the last.
  */
 #ifndef WRITER_H
 #define WRITER_H
@@ -47,6 +49,12 @@ bool writer_wants_next(struct writer *writer);
 
 /* Events that were given and that will not be in a file. */
 uint64_t writer_dropped(struct writer *writer);
+
+/*
+ * Events that stand in a file, but the disk has not confirmed that it has them. While it writes
+ * that is nothing to worry about; after writer_finish() they may be missing.
+ */
+uint64_t writer_unsure(struct writer *writer);
 
 /* -1, with the reason: nothing can be written any more. */
 int writer_failed(struct writer *writer, struct error *error);

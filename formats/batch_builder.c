@@ -135,6 +135,11 @@ static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t
 	       (size_t)intern_count(b->ipv6) * IPV6_BYTES;
 }
 
+size_t batch_builder_size(const struct batch_builder *b)
+{
+	return size_with(b, b->count, b->row_bytes);
+}
+
 /* Widens the ranges from the one numbered first on. Returns what a row takes then. */
 static uint32_t widen(struct range ranges[VALUES], uint32_t row_bytes, const uint64_t *values,
 	unsigned int first, bool empty)

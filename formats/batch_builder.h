@@ -31,6 +31,9 @@ int batch_builder_add_late(struct batch_builder *builder, const struct late_resu
 uint32_t batch_builder_count(const struct batch_builder *builder);
 uint32_t batch_builder_late_count(const struct batch_builder *builder);
 
+/* What the record would take now, at most. */
+size_t batch_builder_size(const struct batch_builder *builder);
+
 /*
  * Writes the record, at most RECORD_PAYLOAD_MAX bytes, and empties the builder.
  * header->first_ns and last_ns are set from the events. The host name and the

@@ -9,7 +9,8 @@ import time
 
 from harness import (BUILD, PATIENCE, Load, Recorder, Skip, connects, expect, fresh, fresh_uids,
                      need, rows_of, run, same, test, wait_for)
-from numbered import (Numbered, closed_in_order, count_in, files_of, fresh_directory, rows_in)
+from numbered import (Numbered, closed_in_order, count_in, files_of, fresh_directory,
+                      packets_stand_before_their_batch, rows_in)
 
 MODES = "v4,v6,closed4"
 
@@ -27,19 +28,21 @@ def mounted(*arguments):
 
 
 @contextlib.contextmanager
-def loop_ext4(megabytes, *options):
-    """An ext4 in a file: gives the file and where it is mounted."""
-    need("losetup", "mkfs.ext4")
-    image = fresh("ext4")
+def loop_mounted(megabytes, *mkfs, below=None):
+    """A file system in a file, in the directory below: gives its block device and where it is
+    mounted."""
+    need("losetup", mkfs[0])
+    image = below / "image" if below else fresh("image")
     with open(image, "wb") as file:
         file.truncate(megabytes << 20)
-    run("mkfs.ext4", "-q", *options, image)
+    made = run(*mkfs, image)
+    expect(made.returncode == 0, made.stderr)
     device = run("losetup", "-f", "--show", image)
     if device.returncode:
         raise Skip(f"no loop device: {device.stderr.strip()}")
     try:
         with mounted(device.stdout.strip()) as where:
-            yield image, where
+            yield device.stdout.strip(), where
     finally:
         run("losetup", "-d", device.stdout.strip())
 
@@ -56,6 +59,10 @@ def account(recorder, log, directory, status):
     return recorded, lost
 
 
+def says(recorder, text):
+    wait_for(lambda: text in recorder.stderr(), f"{text!r}: {recorder.stderr()}")
+
+
 def fill(directory):
     """Takes all the room that is left."""
     ballast = directory / "ballast"
@@ -67,26 +74,29 @@ def fill(directory):
 
 @test("disk full, then space again: it goes on by itself, losses are counted, the reader tells")
 def disk_full():
-    uid = fresh_uids(1)[0]
-    with mounted("-t", "tmpfs", "-o", "size=2M", "none") as directory:
-        with Numbered(directory, "-C", "256K", "--queue", "64K", "--flush-interval", 50,
-                      "-u", uid) as recorder:
-            log = connects(1000, "-u", uid, "-m", MODES)
-            ballast = fill(directory)
-            log += connects(12000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
-            wait_for(lambda: "cannot write: No space left" in recorder.stderr(), "the message")
-            ballast.unlink()
-            wait_for(lambda: "writing again" in recorder.stderr(), "that it goes on")
-            log += connects(1000, "-u", uid, "-m", MODES)
-            recorder.stop(status=3)
-        recorded, lost = account(recorder, log, directory, 3)
-        said = "".join(run(BUILD / "tcpconnect-read", "-q", "-r", path).stderr
-                       for path in files_of(directory))
-        expect(lost and f"{lost} events were lost while recording" in said, said)
-        expect("missing" not in said, said)
-        files = files_of(directory)
-        result = run("tests/decode.py", "--check", *files)
-        expect(result.returncode == 0, result.stdout[:2000])
+    for packets, megabytes in (False, 2), (True, 8):
+        uid = fresh_uids(1)[0]
+        with mounted("-t", "tmpfs", "-o", f"size={megabytes}M", "none") as directory:
+            with Numbered(directory, "-C", "256K", "--queue", "64K", "--flush-interval", 50,
+                          "-u", uid, packets=packets) as recorder:
+                log = connects(1000, "-u", uid, "-m", MODES)
+                ballast = fill(directory)
+                log += connects(12000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+                says(recorder, "cannot write: No space left")
+                ballast.unlink()
+                says(recorder, "writing again")
+                log += connects(1000, "-u", uid, "-m", MODES)
+                recorder.stop(status=3)
+            recorded, lost = account(recorder, log, directory, 3)
+            said = "".join(run(BUILD / "tcpconnect-read", "-q", "-r", path).stderr
+                           for path in files_of(directory))
+            expect(lost and f"{lost} events were lost while recording" in said, said)
+            expect("missing" not in said, said)
+            files = files_of(directory)
+            for path in files if packets else []:
+                packets_stand_before_their_batch(path)
+            result = run("tests/decode.py", "--check", *files)
+            expect(result.returncode == 0, result.stdout[:2000])
 
 
 @test("disk full to the end: what was written is complete, the rest is counted, exit 3")
@@ -143,7 +153,7 @@ def no_inodes():
 def frozen():
     need("fsfreeze")
     uid = fresh_uids(1)[0]
-    with loop_ext4(32) as (_, directory):
+    with loop_mounted(32, "mkfs.ext4", "-q") as (_, directory):
         with Numbered(directory, "-G", 5, "-u", uid, "-B", "16M") as recorder:
             load = Load(50000, "-k", 4, "-u", uid, "-m", MODES, "-r", 5000)
             time.sleep(1)
@@ -177,7 +187,8 @@ def stalled_pipe():
 def broken_disk():
     need("losetup")
     uid = fresh_uids(1)[0]
-    with loop_ext4(16, "-E", "lazy_itable_init=0", "-O", "^has_journal") as (image, directory):
+    with loop_mounted(16, "mkfs.ext4", "-q", "-E", "lazy_itable_init=0", "-O", "^has_journal") as (
+            _, directory):
         with Numbered(directory, "-G", 3600, "--flush-interval", 50, "-u", uid) as recorder:
             log = connects(500, "-u", uid, "-m", MODES)
             wait_for(lambda: count_in(files_of(directory, ".part")) == 500, "the first batches")
@@ -223,17 +234,17 @@ def directory_removed():
 
 @test("a limit to the size of files (SIGXFSZ): the next one begins before it")
 def file_size_limit():
-    uid, directory = fresh_uids(1)[0], fresh_directory()
-
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (200000, 200000))
 
-    with Numbered(directory, "-G", "3600", "-u", uid, "--flush-interval", "50",
-                  preexec_fn=limit) as recorder:
-        log = connects(20000, "-k", 2, "-u", uid, "-m", MODES, "-r", 8000)
-        recorder.stop()
-    account(recorder, log, directory, 0)
-    expect(len(files_of(directory)) > 1, "one file")
+    for packets in False, True:
+        uid, directory = fresh_uids(1)[0], fresh_directory()
+        with Numbered(directory, "-G", "3600", "-u", uid, packets=packets,
+                      preexec_fn=limit) as recorder:
+            log = connects(20000, "-k", 2, "-u", uid, "-m", MODES, "-r", 8000)
+            recorder.stop()
+        account(recorder, log, directory, 0)
+        expect(len(files_of(directory)) > 1, "one file")
 
 
 @test("TERM under load with numbered files: all that connected before is there")

@@ -77,3 +77,16 @@ def spans_in(path):
 
 def count_in(paths):
     return sum(end - first for path in paths for _, first, end in spans_in(path))
+
+
+def packets_stand_before_their_batch(path):
+    """For each event of a batch one, no other ones."""
+    pending = 0
+    for block in blocks_of(Path(path).read_bytes()):
+        if block.type == 6:
+            pending += 1
+        elif block.kind == 2:
+            expect(pending == block.events, f"{path.name}: {pending} packets before a batch of "
+                   f"{block.events} events at offset {block.offset}")
+            pending = 0
+    expect(not pending, f"{path.name}: {pending} packets without a batch")

@@ -1,4 +1,5 @@
 """Numbered files: when the next one begins, what they are called, how they are finished."""
+import contextlib
 import os
 import random
 import signal
@@ -66,6 +67,41 @@ def by_size():
     same(log, rows_in(directory))
     closed_in_order(directory)
     expect(len(files_of(directory)) > 3, f"{len(files_of(directory))} files")
+
+
+@test("-C: no file grows beyond it by more than one event, with and without packets")
+def bounded():
+    for packets, kilobytes in (False, 16), (True, 64):
+        uid, directory = fresh_uids(1)[0], fresh_directory()
+        # A batch of so many events with their packets would be 2 MB.
+        with Numbered(directory, "-C", f"{kilobytes}K", "--flush-interval", 3600000, "--compress", "none",
+                      "-u", uid, packets=packets) as recorder:
+            log, sizes = [], {}
+            for _ in range(4):
+                log += connects(2000, "-k", 2, "-u", uid, "-m", MODES)
+                for path in files_of(directory, ".part"):
+                    with contextlib.suppress(FileNotFoundError):  # it has just got its name
+                        sizes[path.name] = max(path.stat().st_size, sizes.get(path.name, 0))
+            recorder.stop()
+        same(log, rows_in(directory))
+        closed_in_order(directory)
+        sizes = sorted([path.stat().st_size for path in files_of(directory)] + [*sizes.values()])
+        print(f"packets {packets}: {len(files_of(directory))} files of {sizes[0]} to {sizes[-1]} bytes")
+        expect(len(files_of(directory)) > 3, "one file")
+        expect(sizes[-1] <= (kilobytes << 10) + 4096, f"{sizes[-1]} bytes")
+        expect(sizes[len(sizes) // 2] > kilobytes << 9, f"most files are small: {sizes}")
+
+
+@test("limits alone make files that end: --keep SIZE at a tenth of it")
+def implied():
+    uid, directory = fresh_uids(1)[0], fresh_directory()
+    with Numbered(directory, "--keep", "1M", "-u", uid, packets=True) as recorder:
+        log = connects(10000, "-k", 2, "-u", uid, "-m", MODES, "-r", 5000)
+        recorder.stop()
+    taken = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
+    expect(taken <= 1 << 20, f"{taken} bytes")
+    expect(len(files_of(directory)) > 3, f"{files_of(directory)}")
+    same(log, rows_in(directory), subset=True)
 
 
 @test("-C and -G together; names go on behind those of an earlier run and replace none")
@@ -247,21 +283,59 @@ def keep_files():
     expect((directory / "keep_me_00001_20200101T000000Z.pcapng").exists(), "deleted a foreign file")
 
 
-@test("--keep 200K: the files never take more than that, and the newest stay")
+@test("--keep: the files never take more than that, and the newest stay")
 def keep_size():
+    for packets, kilobytes in (False, 200), (True, 500):
+        uid, directory = fresh_uids(1)[0], fresh_directory()
+        for number in range(1, 60):
+            old_file(directory, number, size=16384)
+        with Numbered(directory, "-C", "16K", "--keep", f"{kilobytes}K", "--flush-interval", 50,
+                      "-u", uid, packets=packets) as recorder:
+            log = connects(8000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+            recorder.stop()
+        taken = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
+        expect(taken <= kilobytes << 10, f"{taken} bytes")
+        for path in directory.glob("out_000[0-5]*_2020*"):
+            path.unlink()
+        same(log, rows_in(directory), subset=True)
+        expect(rows_in(directory), "nothing is left")
+
+
+def dead_part(directory, uid):
+    """What a run leaves that was killed: a .part, here ten days old. Returns its log."""
+    with Numbered(directory, "-G", 3600, "-u", uid) as recorder:
+        log = connects(100, "-u", uid, "-m", MODES)
+        recorder.send(signal.SIGUSR2)
+        wait_for(lambda: count_in(files_of(directory, ".part")) == 100, "a batch")
+        recorder.process.kill()
+        recorder.process.wait()
+    when = time.time() - 10 * 86400
+    os.utime(files_of(directory, ".part")[0], (when, when))
+    return log
+
+
+@test("-W and --keep-days count what dead runs left: .part files and compressed ones")
+def leftovers():
     uid, directory = fresh_uids(1)[0], fresh_directory()
-    for number in range(1, 60):
-        old_file(directory, number, size=16384)
-    with Numbered(directory, "-C", "16K", "--keep", "200K", "--flush-interval", 50,
-                  "-u", uid) as recorder:
-        log = connects(8000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+    old_file(directory, 1, days=20, ending=".gz")
+    log = dead_part(directory, uid)
+    expect(expired(directory, "--keep-days", 30) == [], "too early")
+    expect(expired(directory, "--keep-days", 9) == ["00001", "00002"], "dry run")
+    with Numbered(directory, "-G", 3600, "--keep-days", 15, "-u", uid) as recorder:
+        wait_for(lambda: [p.name[4:9] for p in files_of(directory)] == ["00002"], "the first to go")
         recorder.stop()
-    taken = sum(path.stat().st_blocks * 512 for path in directory.iterdir())
-    expect(taken <= 200 << 10, f"{taken} bytes")
-    for path in directory.glob("out_000[0-5]*_2020*"):
-        path.unlink()
-    same(log, rows_in(directory), subset=True)
-    expect(rows_in(directory), "nothing is left")
+    same(log, rows_in(directory))
+    with Numbered(directory, "-G", 3600, "--keep-days", 9, "-u", uid) as recorder:
+        recorder.stop()
+    left = sorted(path.name[4:9] for path in directory.iterdir())
+    expect("00002" not in left and "00003" in left, f"it is ten days old, though finished later: {left}")
+    old_file(directory, 5, ending=".zst")
+    log = dead_part(directory, uid)
+    with Numbered(directory, "-G", 3600, "-W", 2, "-u", uid) as recorder:
+        recorder.stop()
+    left = sorted(path.name[4:9] for path in directory.iterdir())
+    expect(left == ["00006", "00007"], f"{left}")
+    same(log, rows_in(directory))
 
 
 # What a crash leaves.
@@ -297,7 +371,7 @@ def kill_at_random(moments):
     before, seen, parts = set(), set(), 0
     try:
         for _ in range(moments):
-            with Numbered(directory, "-C", "4K", "--flush-interval", 2, "-u", uid) as recorder:
+            with Numbered(directory, "-C", "16K", "--flush-interval", 2, "-u", uid) as recorder:
                 time.sleep(random.random() * 0.3)
                 recorder.process.kill()
                 recorder.process.wait()

@@ -6,6 +6,7 @@
 #include "../../formats/trace_writer.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #define S INT64_C(1000000000)
 
@@ -227,6 +228,33 @@ static void a_file_without_a_batch_goes(void **state)
 	assert_int_equal(faccessat(names.dir, file.name, F_OK, 0), -1);
 }
 
+/* As a loss of power leaves it: its length, but not what was written. */
+static void a_file_that_cannot_be_read_is_kept(void **state)
+{
+	struct stat status;
+
+	(void)state;
+	batch(3, 1000);
+	assert_int_equal(fstat(file.fd, &status), 0);
+	assert_int_equal(ftruncate(file.fd, 0), 0);
+	assert_int_equal(ftruncate(file.fd, status.st_size), 0);
+	assert_int_equal(finish(), FINISH_AS_IT_WAS);
+	assert_string_equal(file.name, file.final);
+}
+
+static void a_rewritten_file_is_as_old_as_before(void **state)
+{
+	const struct timespec old[] = {{1000000000, 0}, {1000000000, 5}};
+	struct stat status;
+
+	(void)state;
+	batch(3, 1000);
+	assert_int_equal(futimens(file.fd, old), 0);
+	assert_int_equal(finish(), FINISH_DONE);
+	assert_int_equal(fstatat(names.dir, file.name, &status, 0), 0);
+	assert_int_equal(status.st_mtim.tv_sec, 1000000000);
+}
+
 static void an_existing_name_is_not_replaced(void **state)
 {
 	int fd;
@@ -280,6 +308,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(late_results_join_their_events, begin, end),
 		cmocka_unit_test_setup_teardown(dropped_events_stay_told, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_without_a_batch_goes, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_kept, begin, end),
+		cmocka_unit_test_setup_teardown(a_rewritten_file_is_as_old_as_before, begin, end),
 		cmocka_unit_test_setup_teardown(an_existing_name_is_not_replaced, begin, end),
 		cmocka_unit_test_setup_teardown(names_are_told_from_others, begin, end),
 	};
