@@ -222,6 +222,8 @@ static int copy_head(struct rewrite *r, struct error *error)
 		(r->options->compress && trace_writer_compress(r->writer, error)))
 		return -1;
 	r->builder = batch_builder_new();
+	if (r->builder && r->options->compress)
+		batch_builder_pack(r->builder);
 	return r->builder ? 0 : error_set(error, "out of memory");
 }
 
