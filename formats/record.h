@@ -29,7 +29,7 @@
 #define RECORD_PAYLOAD_MAX (256u << 10)
 /* Of a batch before its body is compressed; the reader of a finished file holds some. */
 #define RECORD_PLAIN_MAX (1u << 20)
-#define RECORD_ENCODED_MAX 65536 /* rows of a column that is encoded */
+#define RECORD_ENCODED_MAX 65536   /* rows of a column that is encoded */
 #define RECORD_PROCESSES_MAX 65536 /* rows of the process table of a batch */
 
 enum record_kind {

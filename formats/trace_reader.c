@@ -195,14 +195,22 @@ int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error 
 {
 	int n = read_whole(r, error);
 
-	if (n > 0 && !batch_parse(batch, r->record, error))
+	if (n > 0 && !batch_open(batch, r->record, error))
 		return 1;
+	batch->events = batch->late = 0;
 	if (n > 0)
-		at_offset(r, error);
+		return trace_reader_damaged(r, error);
 	r->facts.batches--;
 	r->facts.events -= r->events;
-	batch->events = batch->late = 0;
 	return n ? error_prefix(error, r->name) : 0;
+}
+
+int trace_reader_damaged(struct trace_reader *r, struct error *error)
+{
+	r->facts.batches--;
+	r->facts.events -= r->events;
+	at_offset(r, error);
+	return error_prefix(error, r->name);
 }
 
 struct bytes trace_reader_record(const struct trace_reader *r)
@@ -214,7 +222,8 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 {
 	int n = trace_reader_head(r, batch, error);
 
-	return n > 0 ? trace_reader_load(r, batch, error) : n;
+	n = n > 0 ? trace_reader_load(r, batch, error) : n;
+	return n > 0 && batch_need(batch, EVENT_BITS, error) ? trace_reader_damaged(r, error) : n;
 }
 
 bool trace_reader_seeks_freely(const struct trace_reader *r)

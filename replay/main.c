@@ -53,15 +53,16 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 }
 
 /* A filter that nothing could pass because nobody recorded what it asks for. */
-static int say_unknown(const struct filter_notes *notes)
+static int say_unknown(const struct merge *merge)
 {
+	struct filter_notes notes = merge_notes(merge);
 	struct error error;
 	int said = 0;
 
 	for (size_t i = 0; i < FILTER_FACTS; i++) {
 		const struct filter_fact_name *name = &filter_fact_names[i];
 
-		if (notes->known[i] || !notes->unknown[i])
+		if (notes.known[i] || !notes.unknown[i])
 			continue;
 		error_set(&error, "%s: no %s were recorded, so it has nothing to go by",
 			name->option, name->what);
@@ -312,7 +313,7 @@ static int run(const struct read_options *options)
 		} else if (merge_incomplete(merge)) {
 			status = EXIT_INCOMPLETE;
 		}
-		if (status != EXIT_CANNOT && say_unknown(merge_notes(merge)))
+		if (status != EXIT_CANNOT && say_unknown(merge))
 			status = EXIT_INCOMPLETE;
 		merge_visit(merge, say_facts, (void *)options);
 	}

@@ -10,6 +10,7 @@
 
 struct merge {
 	struct scan scan;
+	struct selector *selector;
 	struct trace_file **files;
 	size_t file_count;
 	struct source **sources;
@@ -31,8 +32,16 @@ struct merge *merge_new(const struct filter *filter, merge_report *report, void 
 	struct merge *m = calloc(1, sizeof *m);
 	struct rlimit files;
 
+	if (m)
+		m->selector = selector_new(filter);
+	if (m && !m->selector) {
+		free(m);
+		return NULL;
+	}
 	if (m) {
 		m->scan.filter = filter;
+		m->scan.selector = m->selector;
+		m->scan.bits = EVENT_BITS;
 		m->scan.report = report;
 		m->scan.context = context;
 		m->ready_max = READY_MAX;
@@ -55,6 +64,7 @@ void merge_free(struct merge *m)
 	for (size_t i = 0; i < m->scan.sessions.count; i++)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
+	selector_free(m->selector);
 	for (size_t i = 0; i < m->file_count; i++) {
 		trace_file_release(m->files[i]);
 		free(m->files[i]);
@@ -258,7 +268,7 @@ static void make_room(struct merge *m)
 	}
 	if (!latest)
 		return;
-	source_rest(latest);
+	source_rest(latest, &m->scan);
 	m->ready--;
 }
 
@@ -401,9 +411,16 @@ const struct sessions *merge_sessions(const struct merge *m)
 	return &m->scan.sessions;
 }
 
-const struct filter_notes *merge_notes(const struct merge *m)
+struct filter_notes merge_notes(const struct merge *m)
 {
-	return &m->scan.notes;
+	struct filter_notes notes = m->scan.notes;
+
+	for (size_t i = 0; i < m->count; i++)
+		for (size_t k = 0; k < FILTER_FACTS; k++) {
+			notes.known[k] += m->sources[i]->selection.notes.known[k];
+			notes.unknown[k] += m->sources[i]->selection.notes.unknown[k];
+		}
+	return notes;
 }
 
 bool merge_knows_session(const struct merge *m, const uint8_t id[16])

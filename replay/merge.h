@@ -72,7 +72,7 @@ const struct session *merge_session(const struct merge *merge);
 const struct sessions *merge_sessions(const struct merge *merge);
 
 /* What the filter asked for, and how often that was not known. */
-const struct filter_notes *merge_notes(const struct merge *merge);
+struct filter_notes merge_notes(const struct merge *merge);
 
 /* True when a session of that id was met. */
 bool merge_knows_session(const struct merge *merge, const uint8_t id[16]);

@@ -9,11 +9,14 @@
 #include "../formats/filter.h"
 #include "join.h"
 #include "progress.h"
+#include "select.h"
 
 /* What all sources share. */
 struct scan {
 	const struct filter *filter;
-	struct filter_notes notes; /* of what the filter asked for */
+	const struct selector *selector;
+	struct filter_notes notes; /* of results, and of the sources that have ended */
+	uint32_t bits;             /* of the columns that rows are asked for: EVENT_BIT() */
 	struct sessions sessions;
 	bool results; /* rows have the late results of their events */
 	bool follow;  /* the end of a file is none */
@@ -41,13 +44,18 @@ struct source {
 	enum source_state state;
 	int64_t wall_ns; /* of the row */
 	uint32_t row, end;
+	struct selection selection; /* of the batch */
+	uint32_t next;              /* in it: the row */
 	struct trace_reader *reader;
 	struct pcapng_position at; /* of the batch */
 	struct batch batch;
 	struct session *session; /* of the batch */
-	struct result result;    /* of the row */
-	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
-	uint32_t verdict_capacity;
+	struct found {           /* the late results of rows that are selected, in their order */
+		uint32_t row;
+		struct result result;
+	} * found;
+	uint32_t found_count, found_capacity,
+		found_next;  /* the next one: at the row or behind it */
 	struct queue *queue; /* of a stream whose late results are waited for */
 	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
 	uint64_t order;      /* for the merge: in which it came */
@@ -63,7 +71,7 @@ bool source_append(struct source *source, struct trace_file *file);
 bool source_waits(const struct source *source);
 
 /* Gives memory and file back. Only at a row, and not of a stream. */
-void source_rest(struct source *source);
+void source_rest(struct source *source, struct scan *scan);
 
 /* Makes a resting one ready, or ended with a report. */
 void source_resume(struct source *source, struct scan *scan);
