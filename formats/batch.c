@@ -508,12 +508,6 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 	return parse_head(batch, record, error);
 }
 
-static void store_be(uint8_t *p, uint64_t value, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		p[i] = (uint8_t)(value >> (8 * (n - 1 - i)));
-}
-
 struct address batch_address(const struct batch *batch, uint64_t number)
 {
 	struct address address = {0};
@@ -523,13 +517,17 @@ struct address batch_address(const struct batch *batch, uint64_t number)
 		return address;
 	row = (uint32_t)number - 1;
 	if (row < batch->ipv4) {
+		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
+
 		address.family = 4;
-		store_be(address.bytes, column_get(&batch->ipv4_address, row), 4);
+		memcpy(address.bytes, &v4, 4);
 	} else {
-		row -= batch->ipv4;
+		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
+		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
+
 		address.family = 6;
-		store_be(address.bytes, column_get(&batch->ipv6_high, row), 8);
-		store_be(address.bytes + 8, column_get(&batch->ipv6_low, row), 8);
+		memcpy(address.bytes, &high, 8);
+		memcpy(address.bytes + 8, &low, 8);
 	}
 	return address;
 }

@@ -14,6 +14,8 @@
 
 #define PROGRAM "tcpconnect-read"
 
+#define OUTPUT_SIZE (256u << 10) /* written at a time */
+
 enum { EXIT_COMPLETE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
 
 static volatile sig_atomic_t stopped;
@@ -132,6 +134,7 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 		return -1;
 	if (columns_need_result(sink->columns) || filter_needs_result(&o->filter))
 		merge_need_results(merge);
+	merge_need_columns(merge, columns_need(sink->columns));
 	return columns_header(sink->columns, stdout);
 }
 
@@ -179,7 +182,7 @@ static int sink_row(
 	status = columns_print(sink->columns, row, stdout);
 	if (status)
 		error_set(error, "out of memory");
-	if (ferror(stdout))
+	if (ferror_unlocked(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
 	return status;
 }
@@ -330,6 +333,8 @@ int main(int argc, char **argv)
 	int status = EXIT_USAGE;
 	struct error error;
 
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
 	signal(SIGPIPE, SIG_DFL); /* ends quietly, also when it was inherited as ignored */
 	if (read_options_parse(&options, argc, argv, &error)) {
 		say(NULL, &error);

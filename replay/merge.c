@@ -186,6 +186,11 @@ void merge_need_results(struct merge *m)
 	scan_report(&m->scan, &error);
 }
 
+void merge_need_columns(struct merge *m, uint32_t bits)
+{
+	m->scan.bits = bits;
+}
+
 void merge_follow(struct merge *m)
 {
 	m->scan.follow = m->followed = true;
@@ -372,6 +377,8 @@ int merge_next(struct merge *m, struct columns_row *row)
 	row->host = s->batch.header.host;
 	row->backend = s->batch.header.backend;
 	row->batch = s->generation;
+	row->saddr = (uint32_t)column_get(&s->batch.saddr, s->row);
+	row->daddr = (uint32_t)column_get(&s->batch.daddr, s->row);
 	return 1;
 }
 
