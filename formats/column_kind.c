@@ -186,7 +186,8 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"lport", "LPORT", 5, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_LPORT), .get = get_lport},
 	{"daddr", "DADDR", 15, VALUE_ADDRESS, .about = ABOUT_DESTINATION,
 		.needs = EVENT_BIT(EVENT_DADDR), .get = get_daddr},
-	{"dport", "DPORT", 5, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_DPORT), .get = get_dport},
+	{"dport", "DPORT", 5, VALUE_NUMBER, .about = ABOUT_PORT, .needs = EVENT_BIT(EVENT_DPORT),
+		.get = get_dport},
 	{"flags", "FLAGS", 18, VALUE_TEXT, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_FLAGS),
 		.get = get_flags},
 	{"returned", "RETURNED", 12, VALUE_RETURNED, .about = ABOUT_CALL,
@@ -199,6 +200,32 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 		.needs = EVENT_RESULT_BITS, .get = get_retransmits},
 	{"backend", "BACKEND", 7, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_backend},
 };
+
+uint64_t column_key(enum column_about about, const struct columns_row *row)
+{
+	const struct event *e = row->event;
+
+	switch (about) {
+	case ABOUT_PROCESS:
+		return (uintptr_t)e->process;
+	case ABOUT_CALL:
+		return e->net_ns | (uint64_t)e->returned << 32 |
+		       (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 48;
+	case ABOUT_SOURCE:
+		return (uint64_t)row->saddr << 8 | e->daddr.family;
+	case ABOUT_DESTINATION:
+		return row->daddr;
+	case ABOUT_PORT:
+		return e->dport;
+	case ABOUT_RESULT:
+		return e->result.outcome | (uint64_t)e->result.error << 8 |
+		       (uint64_t)e->result.retransmits << 24;
+	case ABOUT_RECORDING:
+	case ABOUT_EVENT:
+		break;
+	}
+	return 0;
+}
 
 const struct column_kind *column_kind_find(const char *name, size_t length)
 {

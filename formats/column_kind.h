@@ -25,6 +25,7 @@ enum column_about {
 	ABOUT_CALL, /* flags, returned, net_ns */
 	ABOUT_SOURCE,
 	ABOUT_DESTINATION,
+	ABOUT_PORT,   /* of the destination */
 	ABOUT_RESULT, /* but for the latency */
 };
 
@@ -42,6 +43,12 @@ struct column_kind {
 enum { COLUMN_KINDS = 29 };
 
 extern const struct column_kind column_kinds[COLUMN_KINDS];
+
+/*
+ * What the cells about it depend on, besides the batch: rows of one batch with the
+ * same key have the same cells. Not of ABOUT_EVENT.
+ */
+uint64_t column_key(enum column_about about, const struct columns_row *row);
 
 /* The name need not be terminated. NULL: there is none. */
 const struct column_kind *column_kind_find(const char *name, size_t length);

@@ -403,31 +403,6 @@ static void put_cells(struct columns *c, size_t first, size_t behind, const stru
 		formats[c->format].put(c, &c->cells[i], row);
 }
 
-/* All that such a cell depends on, besides the batch. */
-static uint64_t key_of(enum column_about about, const struct columns_row *row)
-{
-	const struct event *e = row->event;
-
-	switch (about) {
-	case ABOUT_PROCESS:
-		return (uintptr_t)e->process;
-	case ABOUT_CALL:
-		return e->net_ns | (uint64_t)e->returned << 32 |
-		       (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 48;
-	case ABOUT_SOURCE:
-		return (uint64_t)row->saddr << 8 | e->daddr.family;
-	case ABOUT_DESTINATION:
-		return row->daddr;
-	case ABOUT_RESULT:
-		return e->result.outcome | (uint64_t)e->result.error << 8 |
-		       (uint64_t)e->result.retransmits << 24;
-	case ABOUT_RECORDING:
-	case ABOUT_EVENT:
-		break;
-	}
-	return 0;
-}
-
 static void remember(struct columns *c, struct cached *cached, size_t start)
 {
 	struct bytes made = {(uint8_t *)c->line.data + start, c->line.length - start};
@@ -447,7 +422,7 @@ static void remember(struct columns *c, struct cached *cached, size_t start)
 static void put_run(
 	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
 {
-	uint64_t key = key_of(c->cells[first].kind->about, row);
+	uint64_t key = column_key(c->cells[first].kind->about, row);
 	uint64_t hash = (key + row->batch * CACHE_SLOTS) * UINT64_C(0x9e3779b97f4a7c15);
 	struct cached *cached = &c->cache[run][(hash >> 32) % CACHE_SLOTS];
 	size_t start = c->line.length;

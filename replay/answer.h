@@ -33,6 +33,9 @@ struct answer_kind {
 	int (*print)(
 		struct answer *answer, const struct merge *merge, FILE *out, struct error *error);
 	bool needs_results;
+	bool any_order; /* the same answer in whatever order rows come */
+	/* The columns of events that it looks at, by EVENT_BIT(); NULL: all. */
+	uint32_t (*needs)(const struct answer *answer);
 };
 
 extern const struct answer_kind answer_count, answer_top, answer_summary, answer_fresh,

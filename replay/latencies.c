@@ -9,10 +9,8 @@
 /* Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). */
 static void place(uint64_t value, unsigned int *octave, unsigned int *bucket)
 {
-	unsigned int bits = 64;
+	unsigned int bits = value < BUCKETS ? 6 : 64 - (unsigned int)__builtin_clzll(value);
 
-	while (bits > 6 && !(value >> (bits - 1)))
-		bits--;
 	*octave = value < BUCKETS ? 0 : bits - 6;
 	*bucket = (unsigned int)(*octave ? value >> (*octave - 1) & (BUCKETS - 1) : value);
 }

@@ -127,7 +127,14 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 		if (o->answer_kind->needs_results || filter_needs_result(&o->filter))
 			merge_need_results(merge);
 		sink->answer = o->answer_kind->create(&choice, error);
-		return sink->answer ? 0 : -1;
+		if (!sink->answer)
+			return -1;
+		/* The first so many are not any so many. */
+		if (o->answer_kind->any_order && (choice.top || !o->limit))
+			merge_any_order(merge);
+		if (o->answer_kind->needs)
+			merge_need_columns(merge, o->answer_kind->needs(sink->answer));
+		return 0;
 	}
 	sink->columns = choose_columns(merge, o, error);
 	if (!sink->columns)

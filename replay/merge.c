@@ -24,7 +24,8 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
-	bool followed; /* there may be idle sources */
+	bool any_order; /* one source after the other, by the time at which they begin */
+	bool followed;  /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
@@ -119,7 +120,7 @@ static int add_source(struct merge *m, struct trace_file *file, const struct fil
 	s->file = file;
 	s->only = only;
 	s->primary = !only || only == file->sessions;
-	s->wall_ns = only ? only->first_ns : INT64_MIN;
+	s->wall_ns = s->start_ns = only ? only->first_ns : INT64_MIN;
 	m->sources[m->count++] = s;
 	return 0;
 }
@@ -186,6 +187,11 @@ void merge_need_results(struct merge *m)
 	scan_report(&m->scan, &error);
 }
 
+void merge_any_order(struct merge *m)
+{
+	m->any_order = true;
+}
+
 void merge_need_columns(struct merge *m, uint32_t bits)
 {
 	m->scan.bits = bits;
@@ -209,8 +215,10 @@ bool merge_waits(const struct merge *m)
 	return false;
 }
 
-static bool is_before(const struct source *a, const struct source *b)
+static bool is_before(const struct merge *m, const struct source *a, const struct source *b)
 {
+	if (m->any_order)
+		return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->order < b->order;
 	return a->wall_ns != b->wall_ns ? a->wall_ns < b->wall_ns : a->order < b->order;
 }
 
@@ -225,9 +233,9 @@ static void sift_down(struct merge *m)
 
 		if (child >= m->heap_count)
 			return;
-		if (child + 1 < m->heap_count && is_before(h[child + 1], h[child]))
+		if (child + 1 < m->heap_count && is_before(m, h[child + 1], h[child]))
 			child++;
-		if (!is_before(h[child], s))
+		if (!is_before(m, h[child], s))
 			return;
 		h[i] = h[child];
 		h[child] = s;
@@ -241,7 +249,7 @@ static void push(struct merge *m, struct source *s)
 	size_t i = m->heap_count++;
 
 	h[i] = s;
-	while (i && is_before(h[i], h[(i - 1) / 2])) {
+	while (i && is_before(m, h[i], h[(i - 1) / 2])) {
 		struct source *parent = h[(i - 1) / 2];
 
 		h[(i - 1) / 2] = h[i];

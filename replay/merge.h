@@ -33,6 +33,9 @@ int merge_add(struct merge *merge, const char *name, struct error *error);
 /* To be called before the first event: rows have the late results of their events. */
 void merge_need_results(struct merge *merge);
 
+/* The same: rows may come in any order, which takes less time and memory. */
+void merge_any_order(struct merge *merge);
+
 /* The same: what rows are asked for, by EVENT_BIT(); all without it. */
 void merge_need_columns(struct merge *merge, uint32_t bits);
 

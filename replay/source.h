@@ -42,7 +42,8 @@ struct source {
 	const struct file_session *only; /* NULL: all that no other source of the file has */
 	bool primary;                    /* reports what is wrong between batches */
 	enum source_state state;
-	int64_t wall_ns; /* of the row */
+	int64_t wall_ns;  /* of the row */
+	int64_t start_ns; /* no row is earlier, as far as the head of the file is right */
 	uint32_t row, end;
 	struct selection selection; /* of the batch */
 	uint32_t next;              /* in it: the row */

@@ -13,6 +13,8 @@
 
 #define KEYS_MAX 16
 #define ROWS_USUAL 10
+#define MEMO_SLOTS 8192 /* a power of two */
+#define MEMO_KEYS 4
 #define SEPARATOR '\x1f' /* no cell has one: it would be escaped */
 
 struct talker {
@@ -45,6 +47,12 @@ struct answer {
 	enum value_format format;
 	struct groups groups; /* of struct talker */
 	struct text key;
+	/* Whose talker it is, by what the key columns are about: spares making the key again. */
+	struct memo {
+		uint64_t batch; /* 0: nothing */
+		uint64_t keys[MEMO_KEYS];
+		struct talker *talker;
+	} * memo; /* NULL: some column is about the event alone, or there are too many */
 };
 
 static void destroy(struct answer *a)
@@ -55,6 +63,7 @@ static void destroy(struct answer *a)
 		latencies_release(&((struct talker *)a->groups.groups[i]->payload)->latencies);
 	groups_release(&a->groups);
 	text_release(&a->key);
+	free(a->memo);
 	free(a);
 }
 
@@ -99,6 +108,16 @@ static int choose_sort(struct answer *a, const char *sort, struct error *error)
 		error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
 }
 
+/* Without memory for it, each row makes its key. */
+static void make_memo(struct answer *a)
+{
+	for (size_t i = 0; i < a->key_count; i++)
+		if (a->keys[i]->about == ABOUT_EVENT)
+			return;
+	if (a->key_count <= MEMO_KEYS)
+		a->memo = calloc(MEMO_SLOTS, sizeof *a->memo);
+}
+
 static struct answer *create(const struct answer_choice *choice, struct error *error)
 {
 	struct answer *a = calloc(1, sizeof *a);
@@ -113,6 +132,7 @@ static struct answer *create(const struct answer_choice *choice, struct error *e
 	if (choose_keys(a, choice->top, error)) {
 		error_prefix(error, "--top");
 	} else if (!choose_sort(a, choice->sort, error)) {
+		make_memo(a);
 		return a;
 	}
 	destroy(a);
@@ -140,9 +160,8 @@ static void make_key(struct answer *a, const struct columns_row *row)
 	}
 }
 
-static int add(struct answer *a, const struct columns_row *row, struct error *error)
+static struct talker *find_talker(struct answer *a, const struct columns_row *row)
 {
-	const struct result *result = &row->event->result;
 	struct talker *t;
 	bool is_new;
 
@@ -150,11 +169,40 @@ static int add(struct answer *a, const struct columns_row *row, struct error *er
 	t = a->key.failed ? NULL
 			  : groups_get(&a->groups,
 				    (struct bytes){(uint8_t *)a->key.data, a->key.length}, &is_new);
+	if (t && is_new)
+		t->first_ns = t->last_ns = row->wall_ns;
+	return t;
+}
+
+static struct talker *remembered_talker(struct answer *a, const struct columns_row *row)
+{
+	uint64_t keys[MEMO_KEYS] = {0}, hash = row->batch;
+	struct memo *memo;
+
+	for (size_t i = 0; i < a->key_count; i++) {
+		keys[i] = column_key(a->keys[i]->about, row);
+		hash = (hash ^ keys[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	memo = &a->memo[hash % MEMO_SLOTS];
+	if (memo->batch != row->batch || memcmp(memo->keys, keys, sizeof keys)) {
+		memo->talker = find_talker(a, row);
+		memo->batch = memo->talker ? row->batch : 0;
+		memcpy(memo->keys, keys, sizeof keys);
+	}
+	return memo->talker;
+}
+
+static int add(struct answer *a, const struct columns_row *row, struct error *error)
+{
+	const struct result *result = &row->event->result;
+	struct talker *t = a->memo && row->batch ? remembered_talker(a, row) : find_talker(a, row);
+
 	if (!t)
 		return error_set(error, "out of memory");
-	if (is_new || row->wall_ns < t->first_ns)
+	if (row->wall_ns < t->first_ns)
 		t->first_ns = row->wall_ns;
-	if (is_new || row->wall_ns > t->last_ns)
+	if (row->wall_ns > t->last_ns)
 		t->last_ns = row->wall_ns;
 	t->attempts++;
 	t->failures += result_is_failure(result);
@@ -315,4 +363,14 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return status ? error_set(error, "out of memory") : 0;
 }
 
-const struct answer_kind answer_top = {create, destroy, add, print, true};
+static uint32_t needs(const struct answer *a)
+{
+	uint32_t bits = EVENT_BIT(EVENT_TIME) | EVENT_RESULT_BITS;
+
+	for (size_t i = 0; i < a->key_count; i++)
+		bits |= a->keys[i]->needs;
+	return bits;
+}
+
+const struct answer_kind answer_top = {
+	create, destroy, add, print, true, .any_order = true, .needs = needs};
