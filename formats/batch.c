@@ -376,7 +376,8 @@ static int parse_head(struct batch *batch, struct bytes record, struct error *er
 	batch->ipv6 = get_le32(p + BATCH_AT_IPV6);
 	batch->late = get_le32(p + BATCH_AT_OUTCOMES);
 	if (reference(record, BATCH_AT_HOST, "host name", &h->host, error) ||
-		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error))
+		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error) ||
+		reference(record, BATCH_AT_SKIP, "summary", &h->skip, error))
 		return -1;
 	return 0;
 }

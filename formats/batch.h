@@ -30,6 +30,7 @@ struct batch_header {
 	uint64_t dropped; /* part of lost: events that had a number; cumulative */
 	struct gap gap;   /* the last of them, if they would stand just before this batch */
 	struct bytes host, backend;
+	struct bytes skip; /* of a batch that is read: skip.h; may be absent */
 };
 
 /* Value of row r: base + the width-byte integer at data + r * width. */
@@ -113,7 +114,7 @@ int batch_need(struct batch *batch, uint32_t bits, struct error *error);
 
 /*
  * Only the header and the numbers of rows. Of the record only its header is
- * looked at; host and backend are inside the record, and yet to be there.
+ * looked at; host, backend and skip are inside the record, and yet to be there.
  */
 int batch_parse_head(struct batch *batch, struct bytes record, struct error *error);
 

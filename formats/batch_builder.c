@@ -6,6 +6,7 @@
  */
 #include "batch_builder.h"
 #include "intern.h"
+#include "skip.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -68,6 +69,7 @@ struct batch_builder {
 	uint32_t count, late_count;
 	size_t most; /* bytes of a record */
 	bool pack;
+	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
 	uint32_t row_bytes; /* of the values of an event, by their ranges */
 	uint64_t values[VALUES][BATCH_EVENTS_MAX];
@@ -106,13 +108,23 @@ void batch_builder_free(struct batch_builder *b)
 	intern_free(b->strings);
 	intern_free(b->ipv4);
 	intern_free(b->ipv6);
+	free(b->skip);
 	free(b);
 }
 
 void batch_builder_pack(struct batch_builder *b)
 {
 	b->pack = true;
-	b->most = PLAIN_MAX;
+	b->most = PLAIN_MAX - (b->skip ? SKIP_BYTES_MAX : 0);
+}
+
+int batch_builder_skip(struct batch_builder *b)
+{
+	b->skip = calloc(1, sizeof *b->skip);
+	if (!b->skip)
+		return -1;
+	b->most -= SKIP_BYTES_MAX;
+	return 0;
 }
 
 uint32_t batch_builder_count(const struct batch_builder *b)
@@ -554,6 +566,59 @@ static uint8_t *put_name(uint8_t *record, unsigned int at, uint8_t *end, struct 
 	return end + length;
 }
 
+static void skip_number(struct skip_set *set, enum skip_kind kind, uint64_t number, unsigned int n)
+{
+	uint8_t value[4];
+
+	put_le(value, number, n);
+	skip_add(set, skip_hash(kind, (struct bytes){value, n}));
+}
+
+/* Of a process that has events; those that are only parents are not looked for. */
+static void skip_process(struct batch_builder *b, uint32_t row)
+{
+	struct bytes stored = intern_get(b->processes, row);
+
+	for (size_t k = 0; k < PROCESS_FIELDS; k++) {
+		uint16_t column = process_fields[k].column;
+		uint64_t value;
+
+		memcpy(&value, stored.data + k * sizeof value, sizeof value);
+		if (column == PROCESS_PID)
+			skip_number(b->skip, SKIP_PID, value, 4);
+		else if (column == PROCESS_UID)
+			skip_number(b->skip, SKIP_UID, value, 4);
+		else if (column == PROCESS_COMM && value)
+			skip_add(b->skip,
+				skip_hash(SKIP_COMM, intern_get(b->strings, (uint32_t)value - 1)));
+	}
+}
+
+/* Returns the end of the summary, of what the batch holds at the moment. */
+static uint8_t *put_skip(struct batch_builder *b, uint8_t *record, uint8_t *end)
+{
+	size_t length;
+
+	if (!b->skip)
+		return end;
+	skip_clear(b->skip);
+	memset(b->column, 0, intern_count(b->processes) * sizeof *b->column);
+	for (uint32_t i = 0; i < b->count; i++) {
+		b->column[b->process[i]] = 1;
+		skip_number(b->skip, SKIP_PORT, b->values[VALUE_DPORT][i], 2);
+	}
+	for (uint32_t i = 0; i < intern_count(b->processes); i++)
+		if (b->column[i])
+			skip_process(b, i);
+	for (uint32_t i = 0; i < intern_count(b->ipv4); i++)
+		skip_add_address(b->skip, 4, intern_get(b->ipv4, i).data);
+	for (uint32_t i = 0; i < intern_count(b->ipv6); i++)
+		skip_add_address(b->skip, 6, intern_get(b->ipv6, i).data);
+	length = skip_encode(b->skip, end);
+	put_reference(record, BATCH_AT_SKIP, end, length);
+	return end + length;
+}
+
 /* Takes out the room that was left for entries that turned out not to be needed. */
 static void close_directory(struct body *body)
 {
@@ -605,6 +670,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + BATCH_AT_OUTCOMES, b->late_count, 4);
 	end = put_name(out, BATCH_AT_HOST, end, header->host);
 	end = put_name(out, BATCH_AT_BACKEND, end, header->backend);
+	end = put_skip(b, out, end);
 
 	body.start = body.entry = end;
 	body.data = end + COLUMNS * COLUMN_ENTRY_LENGTH;

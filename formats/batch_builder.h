@@ -19,6 +19,9 @@ void batch_builder_free(struct batch_builder *builder);
  */
 void batch_builder_pack(struct batch_builder *builder);
 
+/* The same: batches have a summary for skipping. -1: out of memory. */
+int batch_builder_skip(struct batch_builder *builder);
+
 /*
  * Copies the event and its process with up to ANCESTORS_MAX ancestors;
  * event->number is not stored: it is header->sequence plus the row. Returns 0,

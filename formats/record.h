@@ -82,7 +82,7 @@ enum {
 	BATCH_AT_IPV6 = 140,
 	BATCH_AT_HOST = 144,        /* reference */
 	BATCH_AT_BACKEND = 152,     /* reference */
-	BATCH_AT_SKIP = 160,        /* reference: summary for skipping; 1.0 writes none */
+	BATCH_AT_SKIP = 160,        /* reference: summary for skipping, skip.h */
 	BATCH_AT_BODY = 168,        /* reference: the body as stored */
 	BATCH_AT_BODY_LENGTH = 176, /* u32, when not compressed */
 	BATCH_AT_COLUMNS = 180,     /* u16, entries of the directory that the body begins with */

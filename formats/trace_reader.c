@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_reader.h"
 #include "pcapng.h"
+#include "skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define PEEK 1024 /* bytes of a batch that its head is in, as our recorder writes it */
+/* Bytes of a batch that its head and its summary are in, as our recorder writes it. */
+#define PEEK (1024 + SKIP_BYTES_MAX)
 
 struct trace_reader {
 	const char *name;
@@ -170,6 +172,8 @@ static int parse_block(struct trace_reader *r, struct batch *head, struct error 
 		if (batch_parse_head(head, r->record, error))
 			return at_offset(r, error);
 	}
+	if (!is_there(r, head->header.skip))
+		head->header.skip.length = 0;
 	r->events = head->events;
 	r->facts.batches++;
 	r->facts.events += r->events;

@@ -201,7 +201,7 @@ static int need_builder(struct extract *x, struct part *part, struct error *erro
 		return 0;
 	if (x->builder_count < BUILDERS_MAX) {
 		part->builder = batch_builder_new();
-		if (!part->builder)
+		if (!part->builder || batch_builder_skip(part->builder))
 			return error_set(error, "out of memory");
 		batch_builder_pack(part->builder);
 		x->builder_count++;

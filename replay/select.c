@@ -166,10 +166,63 @@ static void keep_times(const struct selector *by, struct selection *s, const str
 	s->count = kept;
 }
 
+/* Those whose address is in the network that matching events must have. */
+static void keep_network(
+	struct selection *s, const struct batch *batch, const struct expression_need *need)
+{
+	uint32_t addresses = 1 + batch->ipv4 + batch->ipv6, kept = 0;
+
+	for (uint32_t i = 0; i < addresses; i++) {
+		struct address address = batch_address(batch, i);
+
+		s->wanted[i] = expression_need_address(need, &address);
+	}
+	if (need->side != SIDE_EITHER) {
+		keep(s, need->side == SIDE_SOURCE ? &batch->saddr : &batch->daddr, UINT32_MAX,
+			s->wanted);
+		return;
+	}
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t row = s->rows[i];
+
+		s->rows[kept] = row;
+		kept += s->wanted[column_get(&batch->daddr, row)] |
+			s->wanted[column_get(&batch->saddr, row)];
+	}
+	s->count = kept;
+}
+
+static bool is_between(uint16_t port, const struct expression_need *need)
+{
+	return port >= need->low && port <= need->high;
+}
+
+static void keep_port_range(
+	struct selection *s, const struct batch *batch, const struct expression_need *need)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t row = s->rows[i];
+		bool source = is_between((uint16_t)column_get(&batch->lport, row), need);
+		bool destination = is_between((uint16_t)column_get(&batch->dport, row), need);
+
+		if ((source && need->side != SIDE_DESTINATION) ||
+			(destination && need->side != SIDE_SOURCE))
+			s->rows[kept++] = row;
+	}
+	s->count = kept;
+}
+
 static void keep_expression(
 	const struct selector *by, struct selection *s, const struct batch *batch)
 {
+	const struct expression_need *needs;
+	size_t count = expression_needs(by->filter->expression, &needs);
 	uint32_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		(needs[i].family ? keep_network : keep_port_range)(s, batch, &needs[i]);
 
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i];

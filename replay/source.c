@@ -75,8 +75,21 @@ static bool owns(const struct source *s, const uint8_t id[16])
 	return true;
 }
 
+/* What is skipped by its summary does not lack what the filter asks of processes. */
+static bool is_skipped(struct scan *scan, const struct batch *head)
+{
+	static const enum filter_fact facts[] = {
+		FACT_COMM, FACT_EXE, FACT_CONTAINER, FACT_CGROUP, FACT_ANCESTOR};
+
+	if (!filter_skips(scan->filter, head->header.skip))
+		return false;
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		scan->notes.known[facts[i]]++;
+	return true;
+}
+
 /* Whether the filter may want anything of the batch, by its head. */
-static bool is_wanted(const struct scan *scan, const struct batch *head)
+static bool is_wanted(struct scan *scan, const struct batch *head)
 {
 	int64_t first = batch_wall_ns(head, head->header.first_ns);
 	int64_t last = batch_wall_ns(head, head->header.last_ns);
@@ -85,7 +98,7 @@ static bool is_wanted(const struct scan *scan, const struct batch *head)
 	if (first <= last && ((scan->filter->has_since && last < scan->filter->since_ns) ||
 				     (scan->filter->has_until && first >= scan->filter->until_ns)))
 		return false;
-	return filter_wants_host(scan->filter, head->header.host);
+	return filter_wants_host(scan->filter, head->header.host) && !is_skipped(scan, head);
 }
 
 /* Sets the rows that are new, at s->end or later. Returns 1; 0: there are none. */
