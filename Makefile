@@ -4,6 +4,7 @@
 # make deps     installs what the build and the tests need
 # make demo     records connects of this machine and shows them
 # make check    builds and runs all tests; make check-SUITE one suite of tests/
+# make bench    measures, see tests/bench/RESULTS.md
 # make install  under DESTDIR and PREFIX
 # make install-wireshark  what makes Wireshark understand traces, for this user
 # make format   runs clang-format
@@ -99,6 +100,12 @@ soak: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
 	$Qtests/soak/run $(SECONDS)
 
+# Measures, and writes tests/bench/RESULTS.md: make bench. Takes half an hour.
+bench: deps
+	$Q$(MAKE) --no-print-directory all test-programs
+	$Qfor half in recorder reader; do if [ -x tests/bench/$$half ]; then tests/bench/$$half; \
+		else echo "skip bench: $$half: no tests/bench/$$half"; fi; done
+
 # One guest kernel is part of make check, this is all of them.
 check-vm: export VM = --all
 
@@ -163,5 +170,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check soak $(SUITES:%=check-%) test-programs install install-wireshark format clean
+.PHONY: all deps demo check soak bench $(SUITES:%=check-%) test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)
