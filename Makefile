@@ -101,6 +101,7 @@ soak: deps
 	$Qtests/soak/run $(SECONDS)
 
 # Measures, and writes tests/bench/RESULTS.md: make bench. Takes half an hour.
+bench: DEPS += nfdump
 bench: deps
 	$Q$(MAKE) --no-print-directory all test-programs
 	$Qfor half in recorder reader; do if [ -x tests/bench/$$half ]; then tests/bench/$$half; \

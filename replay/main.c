@@ -81,6 +81,7 @@ struct sink {
 	struct answer *answer;
 	struct extract *extract;
 	struct progress *progress;
+	bool any_order; /* of an answer: rows come by batches */
 	uint64_t rows;
 	int64_t first_wall_ns;
 	struct timespec began; /* of the first row, by CLOCK_MONOTONIC */
@@ -130,7 +131,9 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 		if (!sink->answer)
 			return -1;
 		/* The first so many are not any so many. */
-		if (o->answer_kind->any_order && (choice.top || !o->limit))
+		sink->any_order =
+			o->answer_kind->any_order && !o->pace_milli && (choice.top || !o->limit);
+		if (sink->any_order)
 			merge_any_order(merge);
 		if (o->answer_kind->needs)
 			merge_need_columns(merge, o->answer_kind->needs(sink->answer));
@@ -194,6 +197,19 @@ static int sink_row(
 	return status;
 }
 
+/* The next row or rows. Returns 1; 0: the end, perhaps for now; -1: see error. */
+static int sink_next(struct sink *sink, struct merge *merge, struct error *error)
+{
+	struct columns_row row;
+	struct rows rows;
+
+	if (!sink->any_order)
+		return merge_next(merge, &row) ? (sink_row(sink, merge, &row, error) ? -1 : 1) : 0;
+	if (!merge_next_rows(merge, &rows))
+		return 0;
+	return answer_add_rows(sink->options->answer_kind, sink->answer, &rows, error) ? -1 : 1;
+}
+
 static int sink_close(struct sink *sink, const struct merge *merge, struct error *error)
 {
 	if (sink->extract)
@@ -225,11 +241,11 @@ static int read_all(
 		}
 		if (limit && sink->rows >= limit)
 			break;
-		if (merge_next(merge, &row)) {
-			if (sink_row(sink, merge, &row, error))
-				return -1;
+		n = sink_next(sink, merge, error);
+		if (n < 0)
+			return -1;
+		if (n > 0)
 			continue;
-		}
 		more = follow;
 		if (!follow)
 			break;

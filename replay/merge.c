@@ -360,10 +360,9 @@ static void wake(struct merge *m)
 	}
 }
 
-int merge_next(struct merge *m, struct columns_row *row)
+/* The source of the next row, now m->current; NULL: the end. */
+static struct source *next_source(struct merge *m)
 {
-	struct source *s;
-
 	start_sources(m);
 	if (m->current)
 		advance(m);
@@ -376,9 +375,26 @@ int merge_next(struct merge *m, struct columns_row *row)
 		else
 			advance(m);
 	}
-	if (!m->heap_count)
+	if (m->heap_count)
+		m->current = m->heap[0];
+	return m->current;
+}
+
+int merge_next_rows(struct merge *m, struct rows *rows)
+{
+	struct source *s = next_source(m);
+
+	if (s)
+		source_rows(s, &m->scan, rows);
+	return s != NULL;
+}
+
+int merge_next(struct merge *m, struct columns_row *row)
+{
+	struct source *s = next_source(m);
+
+	if (!s)
 		return 0;
-	m->current = s = m->heap[0];
 	source_event(s, &m->scan, &m->event);
 	row->event = &m->event;
 	row->wall_ns = s->wall_ns;

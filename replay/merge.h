@@ -61,6 +61,9 @@ bool merge_has_several_hosts(struct merge *merge);
  */
 int merge_next(struct merge *merge, struct columns_row *row);
 
+/* The same, but all rows of a batch at once; only with merge_any_order(). */
+int merge_next_rows(struct merge *merge, struct rows *rows);
+
 /* After the end: tells what is missing of the sessions that were read. */
 void merge_report_missing(struct merge *merge);
 

@@ -458,3 +458,22 @@ void source_event(const struct source *s, const struct scan *scan, struct event 
 	if (s->found_next < s->found_count && s->found[s->found_next].row == s->row)
 		event->result = s->found[s->found_next].result;
 }
+
+void source_rows(struct source *s, const struct scan *scan, struct rows *rows)
+{
+	const struct selection *selection = &s->selection;
+	uint32_t end = s->next;
+
+	while (end < selection->count && selection->rows[end] < s->end)
+		end++;
+	*rows = (struct rows){.batch = &s->batch,
+		.generation = s->generation,
+		.bits = scan->bits,
+		.rows = selection->rows + s->next,
+		.count = end - s->next,
+		.found = s->found ? s->found + s->found_next : NULL,
+		.found_count = s->found_count - s->found_next,
+		.start_ns = batch_wall_ns(&s->batch, s->batch.header.first_ns)};
+	s->next = end - 1;
+	s->row = selection->rows[s->next];
+}

@@ -9,6 +9,7 @@
 #include "../formats/filter.h"
 #include "join.h"
 #include "progress.h"
+#include "rows.h"
 #include "select.h"
 
 /* What all sources share. */
@@ -51,10 +52,7 @@ struct source {
 	struct pcapng_position at; /* of the batch */
 	struct batch batch;
 	struct session *session; /* of the batch */
-	struct found {           /* the late results of rows that are selected, in their order */
-		uint32_t row;
-		struct result result;
-	} * found;
+	struct found *found;     /* the late results of rows that are selected, in their order */
 	uint32_t found_count, found_capacity,
 		found_next;  /* the next one: at the row or behind it */
 	struct queue *queue; /* of a stream whose late results are waited for */
@@ -79,6 +77,9 @@ void source_resume(struct source *source, struct scan *scan);
 
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
 void source_event(const struct source *source, const struct scan *scan, struct event *event);
+
+/* Takes the row at hand and those of its batch that follow; it is at the last one then. */
+void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
 
 void source_release(struct source *source);
 
