@@ -14,7 +14,7 @@
 
 #define READ_SIZE (64u << 10)
 #define SKIP_MIN READ_SIZE /* shorter blocks are read and checked also when nobody wants them */
-#define AHEAD 4096         /* read beyond what is asked for while blocks are skipped */
+#define AHEAD 8192         /* read beyond what is asked for after a block was skipped */
 #define MAGIC_LENGTH 8
 #define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
 
@@ -72,6 +72,7 @@ int pcapng_reader_seek(struct pcapng_reader *r, struct pcapng_position position)
 	r->block_length = 0;
 	r->big_endian = position.big_endian;
 	r->is_pcapng = position.offset > 0;
+	r->skipping = true;
 	r->at_end = r->lost = false;
 	return 0;
 }
@@ -133,6 +134,7 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 		room = r->capacity - r->end;
 		if (r->skipping && room > length - r->end + AHEAD)
 			room = length - r->end + AHEAD;
+		r->skipping = false;
 		if (input_read(r->input, r->buffer + r->end, room, &n, error)) {
 			r->at_end = r->broken = true;
 			r->growing = false;

@@ -21,6 +21,10 @@ struct trace_reader {
 	struct bytes record;
 	uint32_t events; /* that it has */
 	struct trace_facts facts;
+	/* Where the batches stand, as a valid summary at the end of the file says. */
+	int fd; /* of blocks; -1: it is not asked for a summary (any more) */
+	uint64_t *offsets;
+	size_t offset_count, offset_next;
 };
 
 /* Another open file than ours, whose offset others share. */
@@ -56,6 +60,7 @@ struct trace_reader *trace_reader_open(const char *name, struct error *error)
 		close(fd);
 	} else {
 		r->name = strcmp(name, "-") ? name : "standard input";
+		r->fd = strcmp(name, "-") ? fd : -1;
 		r->blocks = pcapng_reader_new(fd);
 	}
 	if (!r || !r->blocks) {
@@ -71,6 +76,7 @@ void trace_reader_free(struct trace_reader *r)
 	if (!r)
 		return;
 	pcapng_reader_free(r->blocks);
+	free(r->offsets);
 	free(r);
 }
 
@@ -180,10 +186,86 @@ static int parse_block(struct trace_reader *r, struct batch *head, struct error 
 	return 1;
 }
 
+/* The whole block at that offset of the file, if it is one. */
+static bool read_block_at(int fd, uint64_t offset, uint8_t *block, uint32_t length)
+{
+	return pread(fd, block, length, (off_t)offset) == (ssize_t)length &&
+	       get_le32(block) == BLOCK_CUSTOM_NO_COPY && get_le32(block + 4) == length &&
+	       get_le32(block + length - 4) == length;
+}
+
+/* Takes the offsets of a valid summary, if they are in order and before it. */
+static void take_offsets(struct trace_reader *r, struct bytes record, uint64_t end)
+{
+	uint32_t at = get_le32(record.data + SUMMARY_AT_BATCHES);
+	uint32_t length = get_le32(record.data + SUMMARY_AT_BATCHES + 4);
+	struct bytes offsets;
+	uint64_t before = 0;
+
+	if (!bytes_slice(record, at, length, &offsets) || length % 8 || !length)
+		return;
+	r->offsets = malloc(length);
+	for (uint32_t i = 0; r->offsets && i < length / 8; i++) {
+		r->offsets[i] = get_le64(offsets.data + i * 8);
+		if (r->offsets[i] <= before || r->offsets[i] >= end)
+			return;
+		before = r->offsets[i];
+	}
+	r->offset_count = r->offsets ? length / 8 : 0;
+}
+
+/*
+ * Looks for the summary at the end of the file: with it what stands between the
+ * batches, most of all packets, need not be read. Without it blocks are walked.
+ */
+static void find_offsets(struct trace_reader *r)
+{
+	struct stat status;
+	struct bytes record;
+	struct error ignored;
+	uint8_t last[4], *block;
+	uint64_t offset;
+	uint32_t length;
+	int kind, fd = r->fd;
+
+	r->fd = -1;
+	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size < 4 ||
+		pread(fd, last, 4, status.st_size - 4) != 4)
+		return;
+	length = get_le32(last);
+	if (length < BLOCK_LENGTH_MIN + 4 + SUMMARY_HEADER_LENGTH || length % 4 ||
+		length > BLOCK_LENGTH_MAX || length > (uint64_t)status.st_size)
+		return;
+	block = malloc(length);
+	offset = (uint64_t)status.st_size - length;
+	if (block && read_block_at(fd, offset, block, length) &&
+		!memcmp(block + 12, RECORD_MAGIC, 8) &&
+		!record_parse((struct bytes){block + 12, length - BLOCK_LENGTH_MIN - 4}, &record,
+			&kind, &ignored) &&
+		kind == RECORD_SUMMARY && summary_is_valid(record, offset))
+		take_offsets(r, record, offset);
+	free(block);
+}
+
+/* To the next batch, when it is known where that is. What stands there is checked as any block. */
+static void go_to_batch(struct trace_reader *r)
+{
+	struct pcapng_position position = {0};
+
+	while (r->offset_next < r->offset_count && r->offsets[r->offset_next] <= r->block.offset)
+		r->offset_next++;
+	if (r->offset_next == r->offset_count)
+		return;
+	position.offset = r->offsets[r->offset_next++];
+	if (pcapng_reader_seek(r->blocks, position))
+		r->offset_count = r->offset_next = 0;
+}
+
 int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *error)
 {
 	int n;
 
+	go_to_batch(r);
 	while ((n = pcapng_reader_peek(r->blocks, RECORD_MAGIC, PEEK, &r->block, error)) != 0) {
 		r->facts.closed = false; /* until a summary is the last thing in the file */
 		if (n < 0)
@@ -191,6 +273,10 @@ int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *
 		n = parse_block(r, head, error);
 		if (n)
 			break;
+		if (r->fd >= 0 && trace_reader_seeks_freely(r)) {
+			find_offsets(r);
+			go_to_batch(r);
+		}
 	}
 	return n < 0 ? error_prefix(error, r->name) : n;
 }
@@ -242,10 +328,14 @@ struct pcapng_position trace_reader_position(const struct trace_reader *r)
 
 int trace_reader_seek(struct trace_reader *r, struct pcapng_position position)
 {
+	r->offset_next = 0;
+	r->block.offset = position.offset ? position.offset - 1 : 0;
 	return pcapng_reader_seek(r->blocks, position);
 }
 
 void trace_reader_set_growing(struct trace_reader *r, bool growing)
 {
+	if (growing)
+		r->fd = -1;
 	pcapng_reader_set_growing(r->blocks, growing);
 }
