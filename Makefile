@@ -4,6 +4,7 @@
 # make deps     installs what the build and the tests need
 # make demo     records connects of this machine and shows them
 # make check    builds and runs all tests; make check-SUITE one suite of tests/
+# make bench    measures, see tests/bench/RESULTS.md
 # make install  under DESTDIR and PREFIX
 # make install-wireshark  what makes Wireshark understand traces, for this user
 # make format   runs clang-format
@@ -74,7 +75,7 @@ DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libpcap
 	iproute2 procps btrfs-progs valgrind qemu-system-x86 busybox-static cpio kmod xz-utils jq
 
 # The peers of make bench.
-BENCH_DEPS := libbpf-tools bpftrace
+BENCH_DEPS := libbpf-tools bpftrace nfdump
 
 # Only asks apt for what is missing, so that it needs neither root nor network when nothing is.
 deps:
@@ -103,11 +104,12 @@ soak: deps
 	$Q$(MAKE) --no-print-directory CI=1 all test-programs
 	$Qtests/soak/run $(SECONDS)
 
-# What recording costs, beside its peers; nothing passes or fails.
+# Measures beside the peers; nothing passes or fails. Writes tests/bench/*.md. Takes an hour.
+bench: DEPS += $(BENCH_DEPS)
 bench: deps
-	$Qtests/deps $(BENCH_DEPS)
-	$Q$(MAKE) --no-print-directory all
+	$Q$(MAKE) --no-print-directory all test-programs
 	$Qtests/bench/recorder --all
+	$Qtests/bench/reader
 
 # One guest kernel is part of make check, this is all of them.
 check-vm: export VM = --all
@@ -119,7 +121,7 @@ FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
 TESTED := assemble clock container described finish kept last_given live_file names proc_events proc_read process_cache process_life \
 	process_memo process_table retention rotation shared_text undecided users
-TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c)) $(UNIT)
+TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c tests/bench/*.c)) $(UNIT)
 
 test-programs: $(TEST_PROGRAMS) $(FUZZ)
 
@@ -138,6 +140,9 @@ $B/tests/golden/%: $B/tests/golden/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/tests/read/%: $B/tests/read/%.o $B/libformats.a
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
+
+$B/tests/bench/%: $B/tests/bench/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a

@@ -223,6 +223,7 @@ static int open_ring(struct capture *c, struct error *error)
 		return error_set(error, "cannot map the control page: %s", strerror(errno));
 	c->control = control;
 	c->maps = (struct sweep_maps){map_fd(c, "calls"), map_fd(c, "open_attempts"),
+
 		map_fd(c, "open_slots"), c->failed_only ? map_fd(c, "held") : -1};
 	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
 	c->cpus = libbpf_num_possible_cpus();

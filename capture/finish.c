@@ -227,7 +227,11 @@ static int copy_head(struct rewrite *r, struct error *error)
 		(r->options->compress && trace_writer_compress(r->writer, error)))
 		return -1;
 	r->builder = batch_builder_new();
-	return r->builder ? 0 : error_set(error, "out of memory");
+	if (!r->builder || batch_builder_skip(r->builder))
+		return error_set(error, "out of memory");
+	if (r->options->compress)
+		batch_builder_pack(r->builder);
+	return 0;
 }
 
 static int64_t clock_offset(const struct clock_anchor *anchor)

@@ -104,37 +104,122 @@ static struct column *find_column(struct batch *batch, uint16_t id)
 	return NULL;
 }
 
-static int parse_column(
-	struct batch *batch, struct bytes body, const uint8_t *entry, struct error *error)
+/* Part of the body, decompressed if it has to be. */
+static int part_of(struct batch *batch, uint64_t offset, uint64_t length, struct bytes *part,
+	struct error *error)
+{
+	if (batch->packed && unpack_part(&batch->body, offset, length, error))
+		return -1;
+	return bytes_slice(batch->plain, offset, length, part) ? 0 : 1;
+}
+
+/* width is a constant where this is called. */
+static inline __attribute__((always_inline)) void add_steps(
+	const struct column *column, size_t rows, unsigned int width, uint8_t *out)
+{
+	const uint8_t *data = column->data;
+	uint64_t value = 0;
+
+	for (size_t row = 0; row < rows; row++) {
+		value += column->base;
+		for (unsigned int k = 0; k < width; k++)
+			value += (uint64_t)data[k * rows + row] << (8 * k);
+		put_le64(out + row * 8, value);
+	}
+}
+
+static void undo_steps(const struct column *column, size_t rows, uint8_t *out)
+{
+	switch (column->width) {
+	case 0:
+		return add_steps(column, rows, 0, out);
+	case 1:
+		return add_steps(column, rows, 1, out);
+	case 2:
+		return add_steps(column, rows, 2, out);
+	case 4:
+		return add_steps(column, rows, 4, out);
+	}
+	return add_steps(column, rows, 8, out);
+}
+
+static void undo_planes(const struct column *column, size_t rows, uint8_t *out)
+{
+	for (size_t k = 0; k < column->width; k++)
+		for (size_t row = 0; row < rows; row++)
+			out[row * column->width + k] = column->data[k * rows + row];
+}
+
+/* Undoes the encoding of a column: into whole integers, of 8 bytes if they are sums. */
+static int expand(struct batch *batch, unsigned int event_column, struct column *column, bool steps,
+	struct error *error)
+{
+	struct expanded *e = &batch->expanded[event_column];
+	uint8_t width = column->width, out = steps ? 8 : width;
+	size_t rows = batch->events;
+
+	if (rows > RECORD_ENCODED_MAX)
+		return error_set(error, "column 0x%04x of %zu rows is encoded, %u are the most",
+			EVENT_TIME + event_column, rows, RECORD_ENCODED_MAX);
+	if (rows * out > e->capacity) {
+		free(e->data);
+		e->data = malloc(rows * out);
+		e->capacity = e->data ? rows * out : 0;
+		if (!e->data)
+			return error_set(error, "out of memory for %zu events", rows);
+	}
+	(steps ? undo_steps : undo_planes)(column, rows, e->data);
+	*column = (struct column){e->data, steps ? 0 : column->base, out};
+	return 0;
+}
+
+static int parse_column(struct batch *batch, const uint8_t *entry, struct error *error)
 {
 	uint16_t id = get_le16(entry + COLUMN_AT_ID);
-	uint8_t width = entry[COLUMN_AT_WIDTH];
-	uint32_t offset = get_le32(entry + COLUMN_AT_OFFSET);
+	uint8_t width = entry[COLUMN_AT_WIDTH], encoding = entry[COLUMN_AT_ENCODING];
+	uint32_t offset = get_le32(entry + COLUMN_AT_OFFSET), table = id >> 8;
 	struct column *column = find_column(batch, id);
 	struct bytes data;
+	int n;
 
-	if (entry[COLUMN_AT_ENCODING] != 0)
+	if (encoding > (table == TABLE_EVENTS ? ENCODING_STEPS : ENCODING_PLAIN))
 		return 0;
-	if (id == STRING_BYTES) {
-		if (!bytes_slice(body, offset, body.length - (offset < body.length ? offset : 0),
-			    &batch->string_bytes))
-			return error_set(error, "strings at %u are outside the body", offset);
-		return 0;
-	}
 	if (!column)
 		return 0;
 	if (width != 0 && width != 1 && width != 2 && width != 4 && width != 8)
 		return error_set(error, "column 0x%04x has width %u", id, width);
-	if (!bytes_slice(body, offset, (uint64_t)table_rows(batch, id >> 8) * width, &data))
-		return error_set(error, "column 0x%04x is outside the body", id);
+	n = part_of(batch, offset, (uint64_t)table_rows(batch, table) * width, &data, error);
+	if (n)
+		return n > 0 ? error_set(error, "column 0x%04x is outside the body", id) : -1;
 	*column = (struct column){data.data, get_le64(entry + COLUMN_AT_BASE), width};
+	if (encoding == ENCODING_STEPS || (encoding == ENCODING_PLANES && width > 1))
+		return expand(batch, id - EVENT_TIME, column, encoding == ENCODING_STEPS, error);
 	return 0;
+}
+
+/* The largest of a column of at least one row; what a narrow one cannot exceed is not looked for.
+ */
+static uint64_t largest(const struct column *column, uint32_t rows, uint64_t high)
+{
+	uint64_t most = 0;
+
+	if (column->width == 0 ||
+		(column->width == 1 && column->base < high && high - column->base > 0xff))
+		return column->base;
+	for (uint32_t row = 0; row < rows; row++) {
+		uint64_t value = column_get(column, row);
+
+		most = value > most ? value : most;
+	}
+	return most;
 }
 
 /* Every value of an index column must be at least low and below high. */
 static int check_range(const struct column *column, uint32_t rows, uint64_t low, uint64_t high,
 	const char *what, struct error *error)
 {
+	if (rows && column->base >= low && largest(column, rows, high) < high)
+		return 0;
 	for (uint32_t row = 0; row < rows; row++) {
 		uint64_t value = column_get(column, row);
 
@@ -145,22 +230,26 @@ static int check_range(const struct column *column, uint32_t rows, uint64_t low,
 	return 0;
 }
 
-static int check_indexes(const struct batch *batch, struct error *error)
+/* The strings: of their bytes as many as the ends say. */
+static int parse_strings(struct batch *batch, const uint8_t *entry, struct error *error)
 {
-	uint64_t addresses = 1 + (uint64_t)batch->ipv4 + batch->ipv6, end = 0;
+	uint32_t offset = entry ? get_le32(entry + COLUMN_AT_OFFSET) : 0;
+	uint64_t end = 0, most = entry ? batch->plain.length : 0;
 
+	if (offset > most)
+		return error_set(error, "strings at %u are outside the body", offset);
 	for (uint32_t row = 0; row < batch->strings; row++) {
 		uint64_t next = column_get(&batch->string_end, row);
 
-		if (next < end || next > batch->string_bytes.length)
+		if (next < end || next > most - offset)
 			return error_set(error, "string %u ends outside the body", row);
 		end = next;
 	}
-	if (check_range(&batch->process, batch->events, 0, batch->processes, "process", error) ||
-		check_range(&batch->saddr, batch->events, 0, addresses, "source address", error) ||
-		check_range(
-			&batch->daddr, batch->events, 1, addresses, "destination address", error))
-		return -1;
+	return part_of(batch, offset, end, &batch->string_bytes, error);
+}
+
+static int check_texts(const struct batch *batch, struct error *error)
+{
 	for (size_t i = 0; i < PROCESS_FIELDS; i++)
 		if (process_fields[i].kind == FIELD_TEXT &&
 			check_range(&batch->process_columns[i], batch->processes, 0,
@@ -232,6 +321,8 @@ static int decode_processes(struct batch *batch, struct error *error)
 
 void batch_release(struct batch *batch)
 {
+	for (size_t i = 0; i < EVENT_COLUMNS; i++)
+		free(batch->expanded[i].data);
 	free(batch->table);
 	unpacked_release(&batch->body);
 	memset(batch, 0, sizeof *batch);
@@ -242,8 +333,11 @@ static void batch_clear(struct batch *batch)
 	struct process *table = batch->table;
 	uint32_t capacity = batch->table_capacity;
 	struct unpacked unpacked = batch->body;
+	struct expanded expanded[EVENT_COLUMNS];
 
+	memcpy(expanded, batch->expanded, sizeof expanded);
 	memset(batch, 0, sizeof *batch);
+	memcpy(batch->expanded, expanded, sizeof expanded);
 	batch->table = table;
 	batch->table_capacity = capacity;
 	batch->body = unpacked;
@@ -282,33 +376,46 @@ static int parse_head(struct batch *batch, struct bytes record, struct error *er
 	batch->ipv6 = get_le32(p + BATCH_AT_IPV6);
 	batch->late = get_le32(p + BATCH_AT_OUTCOMES);
 	if (reference(record, BATCH_AT_HOST, "host name", &h->host, error) ||
-		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error))
+		reference(record, BATCH_AT_BACKEND, "backend", &h->backend, error) ||
+		reference(record, BATCH_AT_SKIP, "summary", &h->skip, error))
 		return -1;
 	return 0;
 }
 
-static int parse_body(struct batch *batch, struct bytes record, struct error *error)
+static int find_body(struct batch *batch, struct bytes record, struct error *error)
 {
 	const uint8_t *p = record.data;
+	uint32_t length = get_le32(p + BATCH_AT_BODY_LENGTH);
 	struct bytes body;
-	uint32_t columns;
 
 	if (reference(record, BATCH_AT_BODY, "body", &body, error))
 		return -1;
 	if (p[BATCH_AT_COMPRESSION] == COMPRESSION_ZSTD) {
-		uint32_t length = get_le32(p + BATCH_AT_BODY_LENGTH);
-
 		if (unpack(&batch->body, body, length, error))
 			return -1;
+		batch->packed = true;
 		body = (struct bytes){batch->body.data, length};
 	} else if (p[BATCH_AT_COMPRESSION] != COMPRESSION_NONE) {
 		return error_set(error, "batch with compression %u, this version reads 0 and 1",
 			p[BATCH_AT_COMPRESSION]);
 	}
-	columns = get_le16(p + BATCH_AT_COLUMNS);
-	if ((uint64_t)columns * COLUMN_ENTRY_LENGTH > body.length)
+	batch->plain = body;
+	return 0;
+}
+
+static int parse_body(struct batch *batch, struct bytes record, struct error *error)
+{
+	uint32_t columns = get_le16(record.data + BATCH_AT_COLUMNS);
+	const uint8_t *strings = NULL;
+	struct bytes directory;
+
+	if (find_body(batch, record, error))
+		return -1;
+	if ((uint64_t)columns * COLUMN_ENTRY_LENGTH > batch->plain.length)
 		return error_set(error, "%u columns do not fit into a body of %zu bytes", columns,
-			body.length);
+			batch->plain.length);
+	if (part_of(batch, 0, (uint64_t)columns * COLUMN_ENTRY_LENGTH, &directory, error))
+		return -1;
 	/* A row of width 0 takes no space: bound what a few bytes can make a reader do. */
 	for (unsigned int table = TABLE_EVENTS; table <= TABLE_OUTCOMES; table++) {
 		uint32_t most = table == TABLE_PROCESSES ? RECORD_PROCESSES_MAX : RECORD_LENGTH_MAX;
@@ -317,15 +424,72 @@ static int parse_body(struct batch *batch, struct bytes record, struct error *er
 			return error_set(error, "table %u of %u rows, %u are the most", table,
 				table_rows(batch, table), most);
 	}
-	for (uint32_t i = 0; i < columns; i++)
-		if (parse_column(batch, body, body.data + i * COLUMN_ENTRY_LENGTH, error))
+	for (uint32_t i = 0; i < columns; i++) {
+		const uint8_t *entry = directory.data + i * COLUMN_ENTRY_LENGTH;
+		uint32_t id = get_le16(entry + COLUMN_AT_ID);
+
+		if (id >= EVENT_TIME && id < EVENT_TIME + EVENT_COLUMNS)
+			batch->entries[id - EVENT_TIME] = i + 1;
+		else if (id == STRING_BYTES && entry[COLUMN_AT_ENCODING] == ENCODING_PLAIN)
+			strings = entry;
+		else if (parse_column(batch, entry, error))
 			return -1;
-	if (check_indexes(batch, error))
+	}
+	if (parse_strings(batch, strings, error) || check_texts(batch, error))
 		return -1;
 	return decode_processes(batch, error);
 }
 
-int batch_parse(struct batch *batch, struct bytes record, struct error *error)
+static int check_indexes(const struct batch *batch, uint32_t bits, struct error *error)
+{
+	const uint64_t addresses = 1 + (uint64_t)batch->ipv4 + batch->ipv6;
+	const struct {
+		uint32_t bit;
+		const struct column *column;
+		uint64_t low, high;
+		const char *what;
+	} indexes[] = {
+		{EVENT_BIT(EVENT_PROCESS), &batch->process, 0, batch->processes, "process"},
+		{EVENT_BIT(EVENT_SADDR), &batch->saddr, 0, addresses, "source address"},
+		{EVENT_BIT(EVENT_DADDR), &batch->daddr, 1, addresses, "destination address"},
+	};
+
+	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
+		if (bits & indexes[i].bit &&
+			check_range(indexes[i].column, batch->events, indexes[i].low,
+				indexes[i].high, indexes[i].what, error))
+			return -1;
+	return 0;
+}
+
+static int load_events(struct batch *batch, uint32_t bits, struct error *error)
+{
+	for (unsigned int i = 0; i < EVENT_COLUMNS; i++) {
+		const uint8_t *entry = batch->plain.data;
+
+		if (!(bits & 1u << i) || !batch->entries[i])
+			continue;
+		if (parse_column(
+			    batch, entry + (batch->entries[i] - 1) * COLUMN_ENTRY_LENGTH, error))
+			return -1;
+	}
+	return check_indexes(batch, bits, error);
+}
+
+int batch_need(struct batch *batch, uint32_t bits, struct error *error)
+{
+	/* Every row has one, and one that is there. */
+	bits |= EVENT_BIT(EVENT_PROCESS);
+	bits &= EVENT_BITS & ~batch->loaded;
+	if (!bits || !load_events(batch, bits, error)) {
+		batch->loaded |= bits;
+		return 0;
+	}
+	batch_clear(batch);
+	return -1;
+}
+
+int batch_open(struct batch *batch, struct bytes record, struct error *error)
 {
 	batch_clear(batch);
 	if (!parse_head(batch, record, error) && !parse_body(batch, record, error))
@@ -334,19 +498,18 @@ int batch_parse(struct batch *batch, struct bytes record, struct error *error)
 	return -1;
 }
 
+int batch_parse(struct batch *batch, struct bytes record, struct error *error)
+{
+	return batch_open(batch, record, error) || batch_need(batch, EVENT_BITS, error) ? -1 : 0;
+}
+
 int batch_parse_head(struct batch *batch, struct bytes record, struct error *error)
 {
 	batch_clear(batch);
 	return parse_head(batch, record, error);
 }
 
-static void store_be(uint8_t *p, uint64_t value, unsigned int n)
-{
-	for (unsigned int i = 0; i < n; i++)
-		p[i] = (uint8_t)(value >> (8 * (n - 1 - i)));
-}
-
-static struct address batch_address(const struct batch *batch, uint64_t number)
+struct address batch_address(const struct batch *batch, uint64_t number)
 {
 	struct address address = {0};
 	uint32_t row;
@@ -355,13 +518,17 @@ static struct address batch_address(const struct batch *batch, uint64_t number)
 		return address;
 	row = (uint32_t)number - 1;
 	if (row < batch->ipv4) {
+		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
+
 		address.family = 4;
-		store_be(address.bytes, column_get(&batch->ipv4_address, row), 4);
+		memcpy(address.bytes, &v4, 4);
 	} else {
-		row -= batch->ipv4;
+		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
+		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
+
 		address.family = 6;
-		store_be(address.bytes, column_get(&batch->ipv6_high, row), 8);
-		store_be(address.bytes + 8, column_get(&batch->ipv6_low, row), 8);
+		memcpy(address.bytes, &high, 8);
+		memcpy(address.bytes + 8, &low, 8);
 	}
 	return address;
 }
@@ -376,20 +543,35 @@ static struct result result_of(
 		(uint8_t)outcome, (uint16_t)error, (uint32_t)retransmits, latency_us};
 }
 
-void batch_event(const struct batch *batch, uint32_t row, struct event *event)
+void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, struct event *event)
 {
 	event->number = batch->header.sequence + row;
-	event->time_ns = batch->header.first_ns + column_get(&batch->time, row);
 	event->process = &batch->table[column_get(&batch->process, row)];
-	event->tid = event->process->pid + (uint32_t)column_get(&batch->tid, row);
-	event->flags = (uint32_t)column_get(&batch->flags, row);
-	event->returned = (uint16_t)column_get(&batch->returned, row);
-	event->net_ns = (uint32_t)column_get(&batch->net_ns, row);
-	event->saddr = batch_address(batch, column_get(&batch->saddr, row));
-	event->daddr = batch_address(batch, column_get(&batch->daddr, row));
-	event->lport = (uint16_t)column_get(&batch->lport, row);
-	event->dport = (uint16_t)column_get(&batch->dport, row);
-	batch_result(batch, row, &event->result);
+	if (bits & EVENT_BIT(EVENT_TIME))
+		event->time_ns = batch->header.first_ns + column_get(&batch->time, row);
+	if (bits & EVENT_BIT(EVENT_TID))
+		event->tid = event->process->pid + (uint32_t)column_get(&batch->tid, row);
+	if (bits & EVENT_BIT(EVENT_FLAGS))
+		event->flags = (uint32_t)column_get(&batch->flags, row);
+	if (bits & EVENT_BIT(EVENT_RETURNED))
+		event->returned = (uint16_t)column_get(&batch->returned, row);
+	if (bits & EVENT_BIT(EVENT_NET_NS))
+		event->net_ns = (uint32_t)column_get(&batch->net_ns, row);
+	if (bits & EVENT_BIT(EVENT_SADDR))
+		event->saddr = batch_address(batch, column_get(&batch->saddr, row));
+	if (bits & EVENT_BIT(EVENT_DADDR))
+		event->daddr = batch_address(batch, column_get(&batch->daddr, row));
+	if (bits & EVENT_BIT(EVENT_LPORT))
+		event->lport = (uint16_t)column_get(&batch->lport, row);
+	if (bits & EVENT_BIT(EVENT_DPORT))
+		event->dport = (uint16_t)column_get(&batch->dport, row);
+	if (bits & EVENT_RESULT_BITS)
+		batch_result(batch, row, &event->result);
+}
+
+void batch_event(const struct batch *batch, uint32_t row, struct event *event)
+{
+	batch_event_part(batch, row, EVENT_BITS, event);
 }
 
 void batch_result(const struct batch *batch, uint32_t row, struct result *result)

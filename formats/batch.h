@@ -30,6 +30,7 @@ struct batch_header {
 	uint64_t dropped; /* part of lost: events that had a number; cumulative */
 	struct gap gap;   /* the last of them, if they would stand just before this batch */
 	struct bytes host, backend;
+	struct bytes skip; /* of a batch that is read: skip.h; may be absent */
 };
 
 /* Value of row r: base + the width-byte integer at data + r * width. */
@@ -41,10 +42,26 @@ struct column {
 
 static inline uint64_t column_get(const struct column *column, uint32_t row)
 {
-	if (!column->width)
-		return column->base;
-	return column->base + get_le(column->data + (size_t)row * column->width, column->width);
+	switch (column->width) {
+	case 1:
+		return column->base + column->data[row];
+	case 2:
+		return column->base + get_le16(column->data + (size_t)row * 2);
+	case 4:
+		return column->base + get_le32(column->data + (size_t)row * 4);
+	case 8:
+		return column->base + get_le64(column->data + (size_t)row * 8);
+	}
+	return column->base;
 }
+
+/* The columns of events are asked for by bits, so that only these are decompressed. */
+enum { EVENT_COLUMNS = 14 };
+#define EVENT_BIT(id) (1u << ((id)-EVENT_TIME))
+#define EVENT_BITS ((1u << EVENT_COLUMNS) - 1)
+#define EVENT_RESULT_BITS                                                                          \
+	(EVENT_BIT(EVENT_OUTCOME) | EVENT_BIT(EVENT_ERROR) | EVENT_BIT(EVENT_LATENCY) |            \
+		EVENT_BIT(EVENT_RETRANSMITS))
 
 /* All zero before the first batch_parse(). */
 struct batch {
@@ -59,6 +76,15 @@ struct batch {
 	struct process *table; /* the processes, decoded; owned */
 	uint32_t table_capacity;
 	struct unpacked body; /* if it is compressed; owned */
+	/* Of the columns of events: where they stand, which are there, those that were encoded. */
+	struct bytes plain;
+	bool packed;                     /* plain is in body, as far as it was needed */
+	uint32_t entries[EVENT_COLUMNS]; /* of the directory, plus 1; 0: absent */
+	uint32_t loaded;
+	struct expanded {
+		uint8_t *data; /* owned */
+		size_t capacity;
+	} expanded[EVENT_COLUMNS];
 };
 
 /* Frees what the batch owns; it is all zero again. */
@@ -79,13 +105,27 @@ int record_parse(struct bytes payload, struct bytes *record, int *kind, struct e
 int batch_parse(struct batch *batch, struct bytes record, struct error *error);
 
 /*
+ * The same in two steps: batch_open() decodes all but the columns of events,
+ * which batch_need() adds, by EVENT_BIT(); the others are all 0 until then. After
+ * -1 of either the batch holds no events.
+ */
+int batch_open(struct batch *batch, struct bytes record, struct error *error);
+int batch_need(struct batch *batch, uint32_t bits, struct error *error);
+
+/*
  * Only the header and the numbers of rows. Of the record only its header is
- * looked at; host and backend are inside the record, and yet to be there.
+ * looked at; host, backend and skip are inside the record, and yet to be there.
  */
 int batch_parse_head(struct batch *batch, struct bytes record, struct error *error);
 
 /* Row of the events, below batch->events. Borrowed from the batch until it is parsed again. */
 void batch_event(const struct batch *batch, uint32_t row, struct event *event);
+
+/* Only what stands in these columns; number and process are always there. */
+void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, struct event *event);
+
+/* An address by its number in a column. */
+struct address batch_address(const struct batch *batch, uint64_t number);
 
 /* Only its result. */
 void batch_result(const struct batch *batch, uint32_t row, struct result *result);

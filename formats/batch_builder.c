@@ -6,6 +6,7 @@
  */
 #include "batch_builder.h"
 #include "intern.h"
+#include "skip.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 
 /* The enterprise number belongs to the payload for Wireshark. */
 #define PAYLOAD_MAX (RECORD_PAYLOAD_MAX - 4)
+#define PLAIN_MAX (RECORD_PLAIN_MAX - 4)
 
 /* The columns of events that hold a number as it is. */
 enum value {
@@ -65,6 +67,9 @@ struct known_process {
 
 struct batch_builder {
 	uint32_t count, late_count;
+	size_t most; /* bytes of a record */
+	bool pack;
+	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
 	uint32_t row_bytes; /* of the values of an event, by their ranges */
 	uint64_t values[VALUES][BATCH_EVENTS_MAX];
@@ -82,6 +87,7 @@ struct batch_builder *batch_builder_new(void)
 
 	if (!b)
 		return NULL;
+	b->most = PAYLOAD_MAX;
 	b->processes =
 		intern_new(BATCH_EVENTS_MAX, BATCH_EVENTS_MAX * PROCESS_FIELDS * sizeof(uint64_t));
 	b->strings = intern_new(STRINGS_MAX, RECORD_PAYLOAD_MAX);
@@ -102,7 +108,23 @@ void batch_builder_free(struct batch_builder *b)
 	intern_free(b->strings);
 	intern_free(b->ipv4);
 	intern_free(b->ipv6);
+	free(b->skip);
 	free(b);
+}
+
+void batch_builder_pack(struct batch_builder *b)
+{
+	b->pack = true;
+	b->most = PLAIN_MAX - (b->skip ? SKIP_BYTES_MAX : 0);
+}
+
+int batch_builder_skip(struct batch_builder *b)
+{
+	b->skip = calloc(1, sizeof *b->skip);
+	if (!b->skip)
+		return -1;
+	b->most -= SKIP_BYTES_MAX;
+	return 0;
 }
 
 uint32_t batch_builder_count(const struct batch_builder *b)
@@ -301,7 +323,8 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		chained = chain_of(process, chain, &size);
 	memcpy(ranges, b->ranges, sizeof ranges);
 	row_bytes = widen(ranges, b->row_bytes, values, 0, row == 0);
-	if (size_with(b, row + 1, row_bytes) + size + 2 * IPV6_BYTES > PAYLOAD_MAX ||
+	if (size_with(b, row + 1, row_bytes) + size + 2 * IPV6_BYTES > b->most ||
+		intern_bytes(b->strings) + size > PAYLOAD_MAX ||
 		intern_count(b->processes) + chained > BATCH_EVENTS_MAX ||
 		intern_count(b->strings) + chained * PROCESS_FIELDS > STRINGS_MAX)
 		return 1;
@@ -335,7 +358,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 	assert(row < b->count);
 	memcpy(ranges, b->ranges, sizeof ranges);
 	row_bytes = widen(ranges, b->row_bytes, values, VALUE_OUTCOME, false);
-	if (size_with(b, b->count, row_bytes) > PAYLOAD_MAX)
+	if (size_with(b, b->count, row_bytes) > b->most)
 		return 1;
 	memcpy(b->ranges, ranges, sizeof ranges);
 	b->row_bytes = row_bytes;
@@ -347,7 +370,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 int batch_builder_add_late(struct batch_builder *b, const struct late_result *late)
 {
 	if (b->late_count == BATCH_EVENTS_MAX ||
-		size_with(b, b->count, b->row_bytes) + LATE_BYTES > PAYLOAD_MAX)
+		size_with(b, b->count, b->row_bytes) + LATE_BYTES > b->most)
 		return 1;
 	b->late[b->late_count++] = *late;
 	return 0;
@@ -387,6 +410,56 @@ static void put_column(struct body *body, uint16_t id, const uint64_t *values, u
 		put_le(body->data, values[i] - low, width);
 }
 
+static void put_planes(struct body *body, const uint64_t *values, uint32_t rows, uint8_t width)
+{
+	for (unsigned int k = 0; k < width; k++)
+		for (uint32_t i = 0; i < rows; i++)
+			*body->data++ = (uint8_t)(values[i] >> (8 * k));
+}
+
+/* Bytes of the same weight stand together: they compress better. */
+static void put_apart(struct batch_builder *b, struct body *body, uint16_t id,
+	const uint64_t *values, const struct range *range)
+{
+	uint8_t width = width_of(range->high - range->low);
+
+	if (width < 2) {
+		put_column(body, id, values, b->count);
+		return;
+	}
+	put_entry(body, id, width, range->low);
+	body->entry[COLUMN_AT_ENCODING - COLUMN_ENTRY_LENGTH] = ENCODING_PLANES;
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] = values[i] - range->low;
+	put_planes(body, b->column, b->count, width);
+}
+
+/* The steps from one to the next, unless these are larger than the values. */
+static void put_steps(struct batch_builder *b, struct body *body, uint16_t id,
+	const uint64_t *values, const struct range *range)
+{
+	int64_t low = INT64_MAX, high = INT64_MIN;
+	uint8_t width;
+
+	for (uint32_t i = 0; i < b->count; i++) {
+		int64_t step = (int64_t)(values[i] - (i ? values[i - 1] : 0));
+
+		b->column[i] = (uint64_t)step;
+		low = step < low ? step : low;
+		high = step > high ? step : high;
+	}
+	width = b->count ? width_of((uint64_t)high - (uint64_t)low) : 0;
+	if (!b->count || width > width_of(range->high - range->low)) {
+		put_column(body, id, values, b->count);
+		return;
+	}
+	put_entry(body, id, width, (uint64_t)low);
+	body->entry[COLUMN_AT_ENCODING - COLUMN_ENTRY_LENGTH] = ENCODING_STEPS;
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] -= (uint64_t)low;
+	put_planes(body, b->column, b->count, width);
+}
+
 static uint64_t address_index(const struct batch_builder *b, struct endpoint e)
 {
 	return e.number && e.family == 6 ? e.number + (uint64_t)intern_count(b->ipv4) : e.number;
@@ -396,8 +469,14 @@ static void put_events(struct batch_builder *b, struct body *body, uint64_t firs
 {
 	for (uint32_t i = 0; i < b->count; i++)
 		b->values[VALUE_TIME][i] -= first_ns;
-	for (unsigned int v = 0; v < VALUES; v++)
-		put_column(body, value_columns[v], b->values[v], b->count);
+	for (unsigned int v = 0; v < VALUES; v++) {
+		if (b->pack && v == VALUE_TIME)
+			put_steps(b, body, value_columns[v], b->values[v], &b->ranges[v]);
+		else if (b->pack && v == VALUE_LATENCY)
+			put_apart(b, body, value_columns[v], b->values[v], &b->ranges[v]);
+		else
+			put_column(body, value_columns[v], b->values[v], b->count);
+	}
 	for (uint32_t i = 0; i < b->count; i++)
 		b->column[i] = b->process[i];
 	put_column(body, EVENT_PROCESS, b->column, b->count);
@@ -492,6 +571,59 @@ static uint8_t *put_name(uint8_t *record, unsigned int at, uint8_t *end, struct 
 	return end + length;
 }
 
+static void skip_number(struct skip_set *set, enum skip_kind kind, uint64_t number, unsigned int n)
+{
+	uint8_t value[4];
+
+	put_le(value, number, n);
+	skip_add(set, skip_hash(kind, (struct bytes){value, n}));
+}
+
+/* Of a process that has events; those that are only parents are not looked for. */
+static void skip_process(struct batch_builder *b, uint32_t row)
+{
+	struct bytes stored = intern_get(b->processes, row);
+
+	for (size_t k = 0; k < PROCESS_FIELDS; k++) {
+		uint16_t column = process_fields[k].column;
+		uint64_t value;
+
+		memcpy(&value, stored.data + k * sizeof value, sizeof value);
+		if (column == PROCESS_PID)
+			skip_number(b->skip, SKIP_PID, value, 4);
+		else if (column == PROCESS_UID)
+			skip_number(b->skip, SKIP_UID, value, 4);
+		else if (column == PROCESS_COMM && value)
+			skip_add(b->skip,
+				skip_hash(SKIP_COMM, intern_get(b->strings, (uint32_t)value - 1)));
+	}
+}
+
+/* Returns the end of the summary, of what the batch holds at the moment. */
+static uint8_t *put_skip(struct batch_builder *b, uint8_t *record, uint8_t *end)
+{
+	size_t length;
+
+	if (!b->skip)
+		return end;
+	skip_clear(b->skip);
+	memset(b->column, 0, intern_count(b->processes) * sizeof *b->column);
+	for (uint32_t i = 0; i < b->count; i++) {
+		b->column[b->process[i]] = 1;
+		skip_number(b->skip, SKIP_PORT, b->values[VALUE_DPORT][i], 2);
+	}
+	for (uint32_t i = 0; i < intern_count(b->processes); i++)
+		if (b->column[i])
+			skip_process(b, i);
+	for (uint32_t i = 0; i < intern_count(b->ipv4); i++)
+		skip_add_address(b->skip, 4, intern_get(b->ipv4, i).data);
+	for (uint32_t i = 0; i < intern_count(b->ipv6); i++)
+		skip_add_address(b->skip, 6, intern_get(b->ipv6, i).data);
+	length = skip_encode(b->skip, end);
+	put_reference(record, BATCH_AT_SKIP, end, length);
+	return end + length;
+}
+
 /* Takes out the room that was left for entries that turned out not to be needed. */
 static void close_directory(struct body *body)
 {
@@ -543,23 +675,28 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + BATCH_AT_OUTCOMES, b->late_count, 4);
 	end = put_name(out, BATCH_AT_HOST, end, header->host);
 	end = put_name(out, BATCH_AT_BACKEND, end, header->backend);
+	end = put_skip(b, out, end);
 
 	body.start = body.entry = end;
 	body.data = end + COLUMNS * COLUMN_ENTRY_LENGTH;
-	put_events(b, &body, header->first_ns);
+	if (!b->pack)
+		put_events(b, &body, header->first_ns);
 	put_processes(b, &body);
 	put_strings(b, &body);
 	put_addresses(b, &body, IPV4_ADDRESS, b->ipv4, 0, 4);
 	put_addresses(b, &body, IPV6_HIGH, b->ipv6, 0, 8);
 	put_addresses(b, &body, IPV6_LOW, b->ipv6, 8, 8);
 	put_late(b, &body);
+	/* Last, so that what compresses them one by one takes all the rest as one. */
+	if (b->pack)
+		put_events(b, &body, header->first_ns);
 	close_directory(&body);
 
 	put_reference(out, BATCH_AT_BODY, body.start, (size_t)(body.data - body.start));
 	put_le(out + BATCH_AT_BODY_LENGTH, (uint64_t)(body.data - body.start), 4);
 	put_le(out + BATCH_AT_COLUMNS, body.columns, 2);
 	put_le(out + RECORD_AT_LENGTH, (uint64_t)(body.data - out), 4);
-	assert((size_t)(body.data - out) <= PAYLOAD_MAX);
+	assert((size_t)(body.data - out) <= b->most);
 
 	/* Before the strings go that the known processes refer to. */
 	if (b->count)

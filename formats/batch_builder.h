@@ -14,6 +14,15 @@ struct batch_builder *batch_builder_new(void);
 void batch_builder_free(struct batch_builder *builder);
 
 /*
+ * From now on batches are made to be compressed, up to RECORD_PLAIN_MAX bytes
+ * large. Only while the builder is empty.
+ */
+void batch_builder_pack(struct batch_builder *builder);
+
+/* The same: batches have a summary for skipping. -1: out of memory. */
+int batch_builder_skip(struct batch_builder *builder);
+
+/*
  * Copies the event and its process with up to ANCESTORS_MAX ancestors;
  * event->number is not stored: it is header->sequence plus the row. Returns 0,
  * or 1: no room, encode first. A process that alone fills a batch loses texts.
@@ -35,7 +44,8 @@ uint32_t batch_builder_late_count(const struct batch_builder *builder);
 size_t batch_builder_size(const struct batch_builder *builder);
 
 /*
- * Writes the record, at most RECORD_PAYLOAD_MAX bytes, and empties the builder.
+ * Writes the record, at most RECORD_PAYLOAD_MAX bytes, or RECORD_PLAIN_MAX after
+ * batch_builder_pack(), and empties the builder.
  * header->first_ns and last_ns are set from the events. The host name and the
  * backend are cut to 255 bytes. Returns the length.
  */

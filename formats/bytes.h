@@ -6,6 +6,7 @@
 #ifndef BYTES_H
 #define BYTES_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,25 +37,41 @@ static inline uint64_t get_be(const uint8_t *p, unsigned int n)
 	return value;
 }
 
+/* One instruction each, which get_le() is not. */
 static inline uint16_t get_le16(const uint8_t *p)
 {
-	return (uint16_t)get_le(p, 2);
+	uint16_t value;
+
+	memcpy(&value, p, sizeof value);
+	return le16toh(value);
 }
 
 static inline uint32_t get_le32(const uint8_t *p)
 {
-	return (uint32_t)get_le(p, 4);
+	uint32_t value;
+
+	memcpy(&value, p, sizeof value);
+	return le32toh(value);
 }
 
 static inline uint64_t get_le64(const uint8_t *p)
 {
-	return get_le(p, 8);
+	uint64_t value;
+
+	memcpy(&value, p, sizeof value);
+	return le64toh(value);
 }
 
 static inline void put_le(uint8_t *p, uint64_t value, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
 		p[i] = (uint8_t)(value >> (8 * i));
+}
+
+static inline void put_le64(uint8_t *p, uint64_t value)
+{
+	value = htole64(value);
+	memcpy(p, &value, sizeof value);
 }
 
 /*

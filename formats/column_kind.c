@@ -158,37 +158,74 @@ GET(retransmits)
 }
 
 const struct column_kind column_kinds[COLUMN_KINDS] = {
-	{"time", "TIME(s)", 9, VALUE_SINCE, .get = get_time},
-	{"clock", "CLOCK", 27, VALUE_CLOCK, .extra = true, .get = get_clock},
-	{"host", "HOST", 12, VALUE_TEXT, .get = get_host},
-	{"uid", "UID", 6, VALUE_NUMBER, .about_process = true, .get = get_uid},
-	{"euid", "EUID", 6, VALUE_NUMBER, .about_process = true, .get = get_euid},
-	{"user", "USER", 8, VALUE_TEXT, .about_process = true, .get = get_user},
-	{"gid", "GID", 6, VALUE_NUMBER, .about_process = true, .get = get_gid},
-	{"pid", "PID", 7, VALUE_NUMBER, .about_process = true, .get = get_pid},
-	{"tid", "TID", 7, VALUE_NUMBER, .get = get_tid},
-	{"ppid", "PPID", 7, VALUE_NUMBER, .about_process = true, .get = get_ppid},
-	{"comm", "COMM", 15, VALUE_TEXT, .about_process = true, .get = get_comm},
-	{"exe", "EXE", 20, VALUE_TEXT, .about_process = true, .get = get_exe},
-	{"args", "ARGS", 30, VALUE_ARGUMENTS, .about_process = true, .get = get_args},
-	{"ancestors", "ANCESTORS", 30, VALUE_ANCESTORS, .about_process = true,
+	{"time", "TIME(s)", 9, VALUE_SINCE, .needs = EVENT_BIT(EVENT_TIME), .get = get_time},
+	{"clock", "CLOCK", 27, VALUE_CLOCK, .extra = true, .needs = EVENT_BIT(EVENT_TIME),
+		.get = get_clock},
+	{"host", "HOST", 12, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_host},
+	{"uid", "UID", 6, VALUE_NUMBER, .about = ABOUT_PROCESS, .get = get_uid},
+	{"euid", "EUID", 6, VALUE_NUMBER, .about = ABOUT_PROCESS, .get = get_euid},
+	{"user", "USER", 8, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_user},
+	{"gid", "GID", 6, VALUE_NUMBER, .about = ABOUT_PROCESS, .get = get_gid},
+	{"pid", "PID", 7, VALUE_NUMBER, .about = ABOUT_PROCESS, .get = get_pid},
+	{"tid", "TID", 7, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_TID), .get = get_tid},
+	{"ppid", "PPID", 7, VALUE_NUMBER, .about = ABOUT_PROCESS, .get = get_ppid},
+	{"comm", "COMM", 15, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_comm},
+	{"exe", "EXE", 20, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_exe},
+	{"args", "ARGS", 30, VALUE_ARGUMENTS, .about = ABOUT_PROCESS, .get = get_args},
+	{"ancestors", "ANCESTORS", 30, VALUE_ANCESTORS, .about = ABOUT_PROCESS,
 		.get = get_ancestors},
-	{"cgroup", "CGROUP", 30, VALUE_TEXT, .about_process = true, .get = get_cgroup},
-	{"container", "CONTAINER", 12, VALUE_TEXT, .about_process = true, .get = get_container},
-	{"unit", "UNIT", 16, VALUE_TEXT, .about_process = true, .get = get_unit},
-	{"netns", "NETNS", 10, VALUE_NUMBER, .get = get_netns},
-	{"ip", "IP", 2, VALUE_NUMBER, .get = get_ip},
-	{"saddr", "SADDR", 15, VALUE_ADDRESS, .get = get_saddr},
-	{"lport", "LPORT", 5, VALUE_NUMBER, .get = get_lport},
-	{"daddr", "DADDR", 15, VALUE_ADDRESS, .get = get_daddr},
-	{"dport", "DPORT", 5, VALUE_NUMBER, .get = get_dport},
-	{"flags", "FLAGS", 18, VALUE_TEXT, .get = get_flags},
-	{"returned", "RETURNED", 12, VALUE_RETURNED, .get = get_returned},
-	{"result", "RESULT", 12, VALUE_RESULT, true, .get = get_result},
-	{"latency", "LAT(ms)", 9, VALUE_LATENCY, true, .get = get_latency},
-	{"retransmits", "RETRANSMITS", 11, VALUE_NUMBER, true, .get = get_retransmits},
-	{"backend", "BACKEND", 7, VALUE_TEXT, .get = get_backend},
+	{"cgroup", "CGROUP", 30, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_cgroup},
+	{"container", "CONTAINER", 12, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_container},
+	{"unit", "UNIT", 16, VALUE_TEXT, .about = ABOUT_PROCESS, .get = get_unit},
+	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_NET_NS),
+		.get = get_netns},
+	{"ip", "IP", 2, VALUE_NUMBER, .about = ABOUT_DESTINATION, .needs = EVENT_BIT(EVENT_DADDR),
+		.get = get_ip},
+	{"saddr", "SADDR", 15, VALUE_ADDRESS, .about = ABOUT_SOURCE,
+		.needs = EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR), .get = get_saddr},
+	{"lport", "LPORT", 5, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_LPORT), .get = get_lport},
+	{"daddr", "DADDR", 15, VALUE_ADDRESS, .about = ABOUT_DESTINATION,
+		.needs = EVENT_BIT(EVENT_DADDR), .get = get_daddr},
+	{"dport", "DPORT", 5, VALUE_NUMBER, .about = ABOUT_PORT, .needs = EVENT_BIT(EVENT_DPORT),
+		.get = get_dport},
+	{"flags", "FLAGS", 18, VALUE_TEXT, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_FLAGS),
+		.get = get_flags},
+	{"returned", "RETURNED", 12, VALUE_RETURNED, .about = ABOUT_CALL,
+		.needs = EVENT_BIT(EVENT_RETURNED), .get = get_returned},
+	{"result", "RESULT", 12, VALUE_RESULT, true, .about = ABOUT_RESULT,
+		.needs = EVENT_RESULT_BITS, .get = get_result},
+	{"latency", "LAT(ms)", 9, VALUE_LATENCY, true, .needs = EVENT_RESULT_BITS,
+		.get = get_latency},
+	{"retransmits", "RETRANSMITS", 11, VALUE_NUMBER, true, .about = ABOUT_RESULT,
+		.needs = EVENT_RESULT_BITS, .get = get_retransmits},
+	{"backend", "BACKEND", 7, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_backend},
 };
+
+uint64_t column_key(enum column_about about, const struct columns_row *row)
+{
+	const struct event *e = row->event;
+
+	switch (about) {
+	case ABOUT_PROCESS:
+		return (uintptr_t)e->process;
+	case ABOUT_CALL:
+		return e->net_ns | (uint64_t)e->returned << 32 |
+		       (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 48;
+	case ABOUT_SOURCE:
+		return (uint64_t)row->saddr << 8 | e->daddr.family;
+	case ABOUT_DESTINATION:
+		return row->daddr;
+	case ABOUT_PORT:
+		return e->dport;
+	case ABOUT_RESULT:
+		return e->result.outcome | (uint64_t)e->result.error << 8 |
+		       (uint64_t)e->result.retransmits << 24;
+	case ABOUT_RECORDING:
+	case ABOUT_EVENT:
+		break;
+	}
+	return 0;
+}
 
 const struct column_kind *column_kind_find(const char *name, size_t length)
 {

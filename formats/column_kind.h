@@ -3,6 +3,7 @@
 #ifndef COLUMN_KIND_H
 #define COLUMN_KIND_H
 
+#include "batch.h"
 #include "error.h"
 #include "value.h"
 
@@ -13,6 +14,19 @@ struct columns_row {
 	struct bytes host, backend;
 	/* Not 0: rows with the same number and the same address of their process have the same. */
 	uint64_t batch;
+	uint32_t saddr, daddr; /* then: numbers of their addresses, as in the batch */
+};
+
+/* What a cell depends on: it looks the same in all rows of a batch that have the same of it. */
+enum column_about {
+	ABOUT_EVENT, /* the row alone */
+	ABOUT_RECORDING,
+	ABOUT_PROCESS,
+	ABOUT_CALL, /* flags, returned, net_ns */
+	ABOUT_SOURCE,
+	ABOUT_DESTINATION,
+	ABOUT_PORT,   /* of the destination */
+	ABOUT_RESULT, /* but for the latency */
 };
 
 struct column_kind {
@@ -20,14 +34,21 @@ struct column_kind {
 	int width;
 	enum value_kind value; /* when it is known */
 	bool about_result;     /* it depends on how the attempt ended */
-	bool about_process;    /* it is the same for all events of a process */
 	bool extra;            /* only shown on request, also in JSON and CSV */
+	enum column_about about;
+	uint32_t needs; /* columns of events, by EVENT_BIT() */
 	struct value (*get)(const struct columns_row *row);
 };
 
 enum { COLUMN_KINDS = 29 };
 
 extern const struct column_kind column_kinds[COLUMN_KINDS];
+
+/*
+ * What the cells about it depend on, besides the batch: rows of one batch with the
+ * same key have the same cells. Not of ABOUT_EVENT.
+ */
+uint64_t column_key(enum column_about about, const struct columns_row *row);
 
 /* The name need not be terminated. NULL: there is none. */
 const struct column_kind *column_kind_find(const char *name, size_t length);

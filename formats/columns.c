@@ -13,8 +13,9 @@
 
 #define LAYOUT_MAX 32
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
-#define CACHE_SIZE 64         /* processes that are remembered */
-#define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
+#define CACHE_SLOTS 4096      /* of a run of cells, for what they looked like; a power of two */
+#define CACHE_BYTES (1u << 20)
+#define ADAPTED_MAX 60 /* a column does not grow beyond it by itself */
 
 struct columns {
 	struct cell_layout {
@@ -23,7 +24,7 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
-		size_t run;            /* of it and the next ones: cells about the process; or 0 */
+		size_t run;            /* of it and the next ones: cells about the same; or 0 */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	enum value_format format;
@@ -33,13 +34,13 @@ struct columns {
 	bool started;
 	int64_t first_ns; /* of the first row */
 	struct text line;
-	/* What cells in a row that are all about the process looked like. */
+	/* What cells in a row that are all about the same looked like, in memory. */
 	struct cached {
-		const struct process *process;
-		uint64_t batch; /* 0: nothing */
-		struct text text;
-	} (*cache)[CACHE_SIZE]; /* for each run of such cells */
+		uint64_t batch, key; /* batch 0: nothing */
+		uint32_t offset, length;
+	} (*cache)[CACHE_SLOTS]; /* for each run of such cells */
 	size_t runs;
+	struct text memory;
 };
 
 /* printf formats of the peers, taken apart (facts about them: the manual's SEE ALSO). */
@@ -184,11 +185,15 @@ static void find_runs(struct columns *c)
 {
 	if (c->adapt)
 		return;
-	for (size_t i = 0, end; i < c->count; i = end + 1) {
-		for (end = i; end < c->count && c->cells[end].kind->about_process; end++)
+	for (size_t i = 0, end; i < c->count; i = end) {
+		enum column_about about = c->cells[i].kind->about;
+
+		for (end = i + 1; end < c->count && c->cells[end].kind->about == about; end++)
+			continue;
+		if (about == ABOUT_EVENT)
 			continue;
 		c->cells[i].run = end - i;
-		c->runs += end > i;
+		c->runs++;
 	}
 	c->cache = c->runs ? calloc(c->runs, sizeof *c->cache) : NULL;
 	if (!c->cache)
@@ -245,14 +250,21 @@ bool columns_need_result(const struct columns *c)
 	return c->detail;
 }
 
+uint32_t columns_need(const struct columns *c)
+{
+	uint32_t bits = c->detail ? EVENT_BITS : 0;
+
+	for (size_t i = 0; i < c->count; i++)
+		bits |= c->cells[i].kind->needs;
+	return bits;
+}
+
 void columns_free(struct columns *c)
 {
 	if (!c)
 		return;
 	text_release(&c->line);
-	for (size_t i = 0; i < c->runs; i++)
-		for (size_t k = 0; k < CACHE_SIZE; k++)
-			text_release(&c->cache[i][k].text);
+	text_release(&c->memory);
 	free(c->cache);
 	free(c);
 }
@@ -391,27 +403,39 @@ static void put_cells(struct columns *c, size_t first, size_t behind, const stru
 		formats[c->format].put(c, &c->cells[i], row);
 }
 
-/* The same, but from memory when the process was seen in this batch. */
+static void remember(struct columns *c, struct cached *cached, size_t start)
+{
+	struct bytes made = {(uint8_t *)c->line.data + start, c->line.length - start};
+
+	if (c->memory.length + made.length > CACHE_BYTES) {
+		memset(c->cache, 0, c->runs * sizeof *c->cache);
+		c->memory.length = 0;
+	}
+	cached->offset = (uint32_t)c->memory.length;
+	cached->length = (uint32_t)made.length;
+	text_put(&c->memory, made);
+	if (c->memory.failed || c->line.failed)
+		cached->batch = 0;
+}
+
+/* The same, but from memory when what they are about was seen in this batch. */
 static void put_run(
 	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
 {
-	const struct process *process = row->event->process;
-	struct cached *cached = &c->cache[run][(uintptr_t)process / sizeof *process % CACHE_SIZE];
+	uint64_t key = column_key(c->cells[first].kind->about, row);
+	uint64_t hash = (key + row->batch * CACHE_SLOTS) * UINT64_C(0x9e3779b97f4a7c15);
+	struct cached *cached = &c->cache[run][(hash >> 32) % CACHE_SLOTS];
 	size_t start = c->line.length;
 
-	if (cached->batch == row->batch && cached->process == process) {
+	if (cached->batch == row->batch && cached->key == key) {
 		text_put(&c->line,
-			(struct bytes){(uint8_t *)cached->text.data, cached->text.length});
+			(struct bytes){(uint8_t *)c->memory.data + cached->offset, cached->length});
 		return;
 	}
 	put_cells(c, first, behind, row);
-	if (c->line.failed)
-		return;
-	cached->text.length = 0;
-	text_put(&cached->text,
-		(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
-	cached->process = process;
-	cached->batch = cached->text.failed ? 0 : row->batch;
+	cached->batch = row->batch;
+	cached->key = key;
+	remember(c, cached, start);
 }
 
 static void put_row(struct columns *c, const struct columns_row *row)

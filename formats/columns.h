@@ -33,6 +33,9 @@ void columns_free(struct columns *columns);
 /* Some column shows how attempts ended. */
 bool columns_need_result(const struct columns *columns);
 
+/* Which columns of events are shown, by EVENT_BIT(). */
+uint32_t columns_need(const struct columns *columns);
+
 /*
  * Each writes one line, but for the header of JSON, which has none. Errors of the
  * stream are the caller's to check, with ferror(). -1: out of memory.

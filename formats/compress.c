@@ -8,7 +8,7 @@
 
 struct compressor {
 	ZSTD_CCtx *context;
-	uint8_t packed[RECORD_PAYLOAD_MAX];
+	uint8_t packed[RECORD_PLAIN_MAX];
 };
 
 struct compressor *compressor_new(void)
@@ -33,19 +33,43 @@ void compressor_free(struct compressor *c)
 	free(c);
 }
 
-size_t compressor_pack(
-	struct compressor *c, uint8_t record[static RECORD_PAYLOAD_MAX], size_t length)
+/* Where the part of the body ends that begins at offset: the columns of events stand apart. */
+static uint32_t part_end(const uint8_t *body, uint32_t columns, uint32_t offset, uint32_t length)
+{
+	uint32_t end = length;
+
+	for (uint32_t i = 0; i < columns; i++) {
+		const uint8_t *entry = body + i * COLUMN_ENTRY_LENGTH;
+		uint32_t begin = get_le32(entry + COLUMN_AT_OFFSET);
+
+		if (get_le16(entry + COLUMN_AT_ID) >> 8 == TABLE_EVENTS && entry[COLUMN_AT_WIDTH] &&
+			begin > offset && begin < end)
+			end = begin;
+	}
+	return end;
+}
+
+size_t compressor_pack(struct compressor *c, uint8_t record[static RECORD_PLAIN_MAX], size_t length)
 {
 	uint32_t offset = get_le32(record + BATCH_AT_BODY);
 	uint32_t plain = get_le32(record + BATCH_AT_BODY + 4);
-	size_t packed;
+	uint32_t columns = get_le16(record + BATCH_AT_COLUMNS);
+	const uint8_t *body = record + offset;
+	size_t packed = 0;
 
-	/* The body stands last. */
 	if (!plain || offset + plain != length)
 		return length;
-	packed = ZSTD_compressCCtx(
-		c->context, c->packed, sizeof c->packed, record + offset, plain, LEVEL);
-	if (ZSTD_isError(packed) || packed >= plain)
+	for (uint32_t at = 0, end; at < plain; at = end) {
+		size_t n;
+
+		end = part_end(body, columns, at, plain);
+		n = ZSTD_compressCCtx(c->context, c->packed + packed, sizeof c->packed - packed,
+			body + at, end - at, LEVEL);
+		if (ZSTD_isError(n))
+			return length;
+		packed += n;
+	}
+	if (packed >= plain)
 		return length;
 	memcpy(record + offset, c->packed, packed);
 	put_le(record + BATCH_AT_BODY + 4, packed, 4);
@@ -55,10 +79,28 @@ size_t compressor_pack(
 	return length;
 }
 
+/* Finds the frames. False: they do not say how long they become, or are too many. */
+static bool find_frames(struct unpacked *u, struct bytes packed, uint32_t length)
+{
+	uint32_t offset = 0;
+
+	for (u->count = 0; packed.length; u->count++) {
+		size_t size = ZSTD_findFrameCompressedSize(packed.data, packed.length);
+		unsigned long long becomes = ZSTD_getFrameContentSize(packed.data, packed.length);
+
+		if (ZSTD_isError(size) || becomes > length - offset || u->count == FRAMES_MAX)
+			return false;
+		u->frames[u->count] =
+			(struct frame){{packed.data, size}, offset, (uint32_t)becomes, false};
+		offset += (uint32_t)becomes;
+		packed.data += size;
+		packed.length -= size;
+	}
+	return offset == length;
+}
+
 int unpack(struct unpacked *u, struct bytes packed, uint32_t length, struct error *error)
 {
-	size_t n;
-
 	if (length > RECORD_LENGTH_MAX)
 		return error_set(
 			error, "body of %u bytes, %u are the most", length, RECORD_LENGTH_MAX);
@@ -71,11 +113,32 @@ int unpack(struct unpacked *u, struct bytes packed, uint32_t length, struct erro
 	}
 	if (!u->context || (length && !u->data))
 		return error_set(error, "out of memory for a body of %u bytes", length);
-	n = ZSTD_decompressDCtx(u->context, u->data, length, packed.data, packed.length);
-	if (ZSTD_isError(n))
-		return error_set(error, "cannot decompress the body: %s", ZSTD_getErrorName(n));
-	if (n != length)
-		return error_set(error, "the body decompresses to %zu bytes, not to %u", n, length);
+	if (!find_frames(u, packed, length)) {
+		u->frames[0] = (struct frame){packed, 0, length, false};
+		u->count = 1;
+		return unpack_part(u, 0, length, error);
+	}
+	return 0;
+}
+
+int unpack_part(struct unpacked *u, uint64_t offset, uint64_t length, struct error *error)
+{
+	for (size_t i = 0; i < u->count; i++) {
+		struct frame *f = &u->frames[i];
+		size_t n;
+
+		if (f->done || f->offset >= offset + length || f->offset + f->length <= offset)
+			continue;
+		n = ZSTD_decompressDCtx(u->context, u->data + f->offset, f->length, f->packed.data,
+			f->packed.length);
+		if (ZSTD_isError(n))
+			return error_set(
+				error, "cannot decompress the body: %s", ZSTD_getErrorName(n));
+		if (n != f->length)
+			return error_set(error, "the body decompresses to %zu bytes, not to %u", n,
+				f->length);
+		f->done = true;
+	}
 	return 0;
 }
 

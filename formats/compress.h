@@ -14,22 +14,41 @@ struct compressor *compressor_new(void);
 void compressor_free(struct compressor *compressor);
 
 /*
- * Compresses the body of an encoded batch in place, if that makes it smaller.
- * Returns the new length of the record.
+ * Compresses the body of an encoded batch, which stands last in the record, in
+ * place, if that makes it smaller: each column of events as a frame of its own,
+ * so that a reader decompresses what it asks for. Returns the new length of the
+ * record.
  */
 size_t compressor_pack(
-	struct compressor *compressor, uint8_t record[static RECORD_PAYLOAD_MAX], size_t length);
+	struct compressor *compressor, uint8_t record[static RECORD_PLAIN_MAX], size_t length);
 
-/* A body that was decompressed, and what that needs. All zero: nothing yet. */
+/* A frame of a compressed body: what it becomes, and where. */
+struct frame {
+	struct bytes packed;
+	uint32_t offset, length;
+	bool done;
+};
+
+#define FRAMES_MAX 32 /* a body of more is decompressed as a whole */
+
+/* A body under decompression, and what that needs. All zero: nothing yet. */
 struct unpacked {
 	uint8_t *data;
 	size_t capacity;
 	struct ZSTD_DCtx_s *context;
+	struct frame frames[FRAMES_MAX];
+	size_t count;
 };
 
-/* Into unpacked->data, which stays valid until the next call. It must become exactly length bytes.
+/*
+ * Looks at a body that becomes exactly length bytes, which unpack_part() then
+ * puts into unpacked->data. It borrows packed. -1: it does not, or no memory.
  */
 int unpack(struct unpacked *unpacked, struct bytes packed, uint32_t length, struct error *error);
+
+/* Makes sure that these bytes are in unpacked->data; those behind its end are not asked for. */
+int unpack_part(struct unpacked *unpacked, uint64_t offset, uint64_t length, struct error *error);
+
 void unpacked_release(struct unpacked *unpacked);
 
 #endif

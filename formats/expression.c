@@ -21,6 +21,8 @@
 struct expression {
 	char *text;
 	struct bpf_program program;
+	struct expression_need needs[EXPRESSION_NEEDS_MAX];
+	size_t need_count;
 };
 
 /* Of the grammar of pcap-filter(7), what has a meaning for IP and TCP. */
@@ -158,6 +160,124 @@ static int put_words(const char *text, FILE *out, struct error *error)
 	return 0;
 }
 
+/* A number up to most and nothing else. */
+static bool parse_number(const char *text, unsigned int most, unsigned int *number)
+{
+	size_t length = strlen(text);
+
+	if (!length || length > 5 || strspn(text, "0123456789") != length)
+		return false;
+	*number = (unsigned int)strtoul(text, NULL, 10);
+	return *number <= most;
+}
+
+/* ADDRESS, or ADDRESS/BITS. */
+static bool parse_network(const char *text, struct expression_need *need)
+{
+	char address[64];
+	size_t length = strcspn(text, "/");
+	unsigned int most, bits;
+
+	if (length >= sizeof address)
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (inet_pton(AF_INET, address, need->network) == 1)
+		need->family = 4;
+	else if (inet_pton(AF_INET6, address, need->network) == 1)
+		need->family = 6;
+	else
+		return false;
+	bits = most = need->family == 4 ? 32 : 128;
+	if (text[length] && !parse_number(text + length + 1, most, &bits))
+		return false;
+	need->bits = (uint8_t)bits;
+	return true;
+}
+
+static bool parse_ports(char *text, struct expression_need *need)
+{
+	char *dash = strchr(text, '-');
+	unsigned int low, high;
+
+	if (dash)
+		*dash = '\0';
+	if (!parse_number(text, 65535, &low) || (dash && !parse_number(dash + 1, 65535, &high)))
+		return false;
+	need->low = (uint16_t)low;
+	need->high = (uint16_t)(dash ? high : low);
+	return true;
+}
+
+/* [tcp|ip|ip6] [src|dst] host|net|port|portrange VALUE, and nothing else. */
+static bool parse_need(char **words, size_t count, struct expression_need *need)
+{
+	size_t i = 0;
+
+	memset(need, 0, sizeof *need);
+	if (i < count &&
+		(!strcmp(words[i], "tcp") || !strcmp(words[i], "ip") || !strcmp(words[i], "ip6")))
+		i++;
+	if (i < count && !strcmp(words[i], "src"))
+		need->side = SIDE_SOURCE, i++;
+	else if (i < count && !strcmp(words[i], "dst"))
+		need->side = SIDE_DESTINATION, i++;
+	if (count - i != 2)
+		return false;
+	if (!strcmp(words[i], "host"))
+		return !strchr(words[i + 1], '/') && parse_network(words[i + 1], need);
+	if (!strcmp(words[i], "net"))
+		return parse_network(words[i + 1], need);
+	if (!strcmp(words[i], "port") || !strcmp(words[i], "portrange"))
+		return parse_ports(words[i + 1], need);
+	return false;
+}
+
+/*
+ * Of parts with "and" between them those that are understood: each of them must
+ * match. Of anything else nothing is said; the program of libpcap decides alone.
+ */
+static void find_needs(struct expression *e, char *text)
+{
+	char *words[64], *rest = text, *word;
+	size_t count = 0;
+
+	if (strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.:/- ") !=
+		strlen(text))
+		return;
+	while ((word = strtok_r(rest, " ", &rest)) && count < 64)
+		words[count++] = word;
+	if (word)
+		return;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(words[i], "or") || !strcmp(words[i], "not"))
+			return;
+	for (size_t begin = 0, end; begin < count; begin = end + 1) {
+		for (end = begin; end < count && strcmp(words[end], "and"); end++)
+			continue;
+		if (e->need_count < EXPRESSION_NEEDS_MAX &&
+			parse_need(words + begin, end - begin, &e->needs[e->need_count]))
+			e->need_count++;
+	}
+}
+
+size_t expression_needs(const struct expression *e, const struct expression_need **needs)
+{
+	*needs = e->needs;
+	return e->need_count;
+}
+
+bool expression_need_address(const struct expression_need *need, const struct address *address)
+{
+	unsigned int bytes = need->bits / 8, rest = need->bits % 8;
+
+	if (!address->family)
+		return true;
+	if (address->family != need->family || memcmp(address->bytes, need->network, bytes))
+		return false;
+	return !rest || !((address->bytes[bytes] ^ need->network[bytes]) >> (8 - rest));
+}
+
 struct expression *expression_new(const char *text, struct error *error)
 {
 	struct expression *e = calloc(1, sizeof *e);
@@ -177,6 +297,8 @@ struct expression *expression_new(const char *text, struct error *error)
 		status = error_set(error, "out of memory");
 	if (!status && pcap_compile(pcap, &e->program, numeric, 1, PCAP_NETMASK_UNKNOWN))
 		status = error_set(error, "%s", pcap_geterr(pcap));
+	if (!status)
+		find_needs(e, numeric);
 	if (pcap)
 		pcap_close(pcap);
 	free(numeric);

@@ -121,6 +121,9 @@ bool filter_wants_host(const struct filter *filter, struct bytes host);
 bool filter_wants_time(const struct filter *filter, int64_t wall_ns);
 bool filter_wants_result(const struct filter *filter, const struct result *result);
 
+/* True when nothing can match in a batch with that summary (skip.h), which may be absent. */
+bool filter_skips(const struct filter *filter, struct bytes summary);
+
 /* Of an event alone: all but host and time. */
 bool filter_matches(const struct filter *filter, const struct event *event);
 

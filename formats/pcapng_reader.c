@@ -14,6 +14,7 @@
 
 #define READ_SIZE (64u << 10)
 #define SKIP_MIN READ_SIZE /* shorter blocks are read and checked also when nobody wants them */
+#define AHEAD 8192         /* read beyond what is asked for after a block was skipped */
 #define MAGIC_LENGTH 8
 #define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
 
@@ -23,7 +24,7 @@ struct pcapng_reader {
 	size_t capacity, start, end; /* unread bytes are start .. end */
 	uint64_t offset;             /* in the file, of start */
 	uint64_t block_length;       /* of the block that was given out and stands at start; or 0 */
-	bool big_endian, is_pcapng, at_end, broken, lost, growing;
+	bool big_endian, is_pcapng, at_end, broken, lost, growing, skipping;
 };
 
 struct pcapng_reader *pcapng_reader_new(int fd)
@@ -71,6 +72,7 @@ int pcapng_reader_seek(struct pcapng_reader *r, struct pcapng_position position)
 	r->block_length = 0;
 	r->big_endian = position.big_endian;
 	r->is_pcapng = position.offset > 0;
+	r->skipping = true;
 	r->at_end = r->lost = false;
 	return 0;
 }
@@ -111,7 +113,7 @@ static void consume(struct pcapng_reader *r, size_t length)
 static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 {
 	while (r->end - r->start < length && !r->at_end) {
-		size_t n;
+		size_t n, room;
 
 		if (r->start) {
 			memmove(r->buffer, r->buffer + r->start, r->end - r->start);
@@ -129,7 +131,11 @@ static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 			r->buffer = grown;
 			r->capacity = capacity;
 		}
-		if (input_read(r->input, r->buffer + r->end, r->capacity - r->end, &n, error)) {
+		room = r->capacity - r->end;
+		if (r->skipping && room > length - r->end + AHEAD)
+			room = length - r->end + AHEAD;
+		r->skipping = false;
+		if (input_read(r->input, r->buffer + r->end, room, &n, error)) {
 			r->at_end = r->broken = true;
 			r->growing = false;
 			return -1;
@@ -266,6 +272,7 @@ static int leave_block(struct pcapng_reader *r, struct error *error)
 		return 0;
 	}
 	r->start = r->end = 0;
+	r->skipping = true;
 	if (input_seek(r->input, offset + length - 4)) {
 		r->at_end = true;
 		return error_set(error, "offset %llu: cannot go behind this block",
@@ -368,6 +375,7 @@ int pcapng_reader_whole(struct pcapng_reader *r, struct block *block, struct err
 	if (block->body.length == block->length - BLOCK_LENGTH_MIN)
 		return 1;
 	r->block_length = 0;
+	r->skipping = false;
 	return whole_block(r, block->length, block, error);
 }
 

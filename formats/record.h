@@ -27,6 +27,9 @@
 #define RECORD_LENGTH_MAX (16u << 20) /* a reader refuses more */
 /* A writer stays below: Wireshark does not save more again. */
 #define RECORD_PAYLOAD_MAX (256u << 10)
+/* Of a batch before its body is compressed; the reader of a finished file holds some. */
+#define RECORD_PLAIN_MAX (1u << 20)
+#define RECORD_ENCODED_MAX 65536   /* rows of a column that is encoded */
 #define RECORD_PROCESSES_MAX 65536 /* rows of the process table of a batch */
 
 enum record_kind {
@@ -79,7 +82,7 @@ enum {
 	BATCH_AT_IPV6 = 140,
 	BATCH_AT_HOST = 144,        /* reference */
 	BATCH_AT_BACKEND = 152,     /* reference */
-	BATCH_AT_SKIP = 160,        /* reference: summary for skipping; 1.0 writes none */
+	BATCH_AT_SKIP = 160,        /* reference: summary for skipping, skip.h */
 	BATCH_AT_BODY = 168,        /* reference: the body as stored */
 	BATCH_AT_BODY_LENGTH = 176, /* u32, when not compressed */
 	BATCH_AT_COLUMNS = 180,     /* u16, entries of the directory that the body begins with */
@@ -130,10 +133,18 @@ enum gap_reason {
 enum {
 	COLUMN_AT_ID = 0,       /* u16, enum column_id */
 	COLUMN_AT_WIDTH = 2,    /* u8: 0, 1, 2, 4, 8 */
-	COLUMN_AT_ENCODING = 3, /* u8: 0; a reader treats a column of another one as absent */
+	COLUMN_AT_ENCODING = 3, /* u8, enum encoding; a column of another one is as absent */
 	COLUMN_AT_OFFSET = 4,   /* u32, from the first byte of the body */
 	COLUMN_AT_BASE = 8,     /* u64 */
 	COLUMN_ENTRY_LENGTH = 16,
+};
+
+enum encoding {
+	ENCODING_PLAIN = 0,
+	/* Of events only. First byte 0 of all rows, then byte 1 of all rows, and so on. */
+	ENCODING_PLANES = 1,
+	/* The same, and the value of a row is that of the row before it + base + the integer. */
+	ENCODING_STEPS = 2,
 };
 
 /* The high byte is the table that gives the number of rows. */

@@ -50,7 +50,7 @@ void text_unsigned(struct text *t, uint64_t number)
 }
 
 /* Exactly count digits, with zeros in front. */
-static void put_digits(struct text *t, uint64_t number, unsigned int count)
+static void put_digits(struct text *t, uint32_t number, unsigned int count)
 {
 	char *out = text_reserve(t, count);
 
@@ -65,7 +65,7 @@ void text_thousandths(struct text *t, uint64_t number)
 {
 	text_unsigned(t, number / 1000);
 	text_char(t, '.');
-	put_digits(t, number % 1000, 3);
+	put_digits(t, (uint32_t)(number % 1000), 3);
 }
 
 static void remember_second(struct text *t, int64_t second, bool utc)
@@ -105,11 +105,13 @@ void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 	if (!t->time.valid || t->time.second != second || t->time.utc != utc)
 		remember_second(t, second, utc);
 	text_put(t, (struct bytes){(const uint8_t *)t->time.date, t->time.date_length});
-	for (unsigned int i = digits; i < 9; i++)
-		ns /= 10;
 	if (digits) {
+		uint32_t fraction = (uint32_t)ns;
+
+		for (unsigned int i = digits; i < 9; i++)
+			fraction /= 10;
 		text_char(t, '.');
-		put_digits(t, (uint64_t)ns, digits);
+		put_digits(t, fraction, digits);
 	}
 	text_put(t, (struct bytes){(const uint8_t *)t->time.zone, t->time.zone_length});
 }

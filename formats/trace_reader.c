@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_reader.h"
 #include "pcapng.h"
+#include "skip.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +11,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#define PEEK 1024 /* bytes of a batch that its head is in, as our recorder writes it */
+/* Bytes of a batch that its head and its summary are in, as our recorder writes it. */
+#define PEEK (1024 + SKIP_BYTES_MAX)
 
 struct trace_reader {
 	const char *name;
@@ -19,6 +21,10 @@ struct trace_reader {
 	struct bytes record;
 	uint32_t events; /* that it has */
 	struct trace_facts facts;
+	/* Where the batches stand, as a valid summary at the end of the file says. */
+	int fd; /* of blocks; -1: it is not asked for a summary (any more) */
+	uint64_t *offsets;
+	size_t offset_count, offset_next;
 };
 
 /* Another open file than ours, whose offset others share. */
@@ -54,6 +60,7 @@ struct trace_reader *trace_reader_open(const char *name, struct error *error)
 		close(fd);
 	} else {
 		r->name = strcmp(name, "-") ? name : "standard input";
+		r->fd = strcmp(name, "-") ? fd : -1;
 		r->blocks = pcapng_reader_new(fd);
 	}
 	if (!r || !r->blocks) {
@@ -69,6 +76,7 @@ void trace_reader_free(struct trace_reader *r)
 	if (!r)
 		return;
 	pcapng_reader_free(r->blocks);
+	free(r->offsets);
 	free(r);
 }
 
@@ -170,16 +178,94 @@ static int parse_block(struct trace_reader *r, struct batch *head, struct error 
 		if (batch_parse_head(head, r->record, error))
 			return at_offset(r, error);
 	}
+	if (!is_there(r, head->header.skip))
+		head->header.skip.length = 0;
 	r->events = head->events;
 	r->facts.batches++;
 	r->facts.events += r->events;
 	return 1;
 }
 
+/* The whole block at that offset of the file, if it is one. */
+static bool read_block_at(int fd, uint64_t offset, uint8_t *block, uint32_t length)
+{
+	return pread(fd, block, length, (off_t)offset) == (ssize_t)length &&
+	       get_le32(block) == BLOCK_CUSTOM_NO_COPY && get_le32(block + 4) == length &&
+	       get_le32(block + length - 4) == length;
+}
+
+/* Takes the offsets of a valid summary, if they are in order and before it. */
+static void take_offsets(struct trace_reader *r, struct bytes record, uint64_t end)
+{
+	uint32_t at = get_le32(record.data + SUMMARY_AT_BATCHES);
+	uint32_t length = get_le32(record.data + SUMMARY_AT_BATCHES + 4);
+	struct bytes offsets;
+	uint64_t before = 0;
+
+	if (!bytes_slice(record, at, length, &offsets) || length % 8 || !length)
+		return;
+	r->offsets = malloc(length);
+	for (uint32_t i = 0; r->offsets && i < length / 8; i++) {
+		r->offsets[i] = get_le64(offsets.data + i * 8);
+		if (r->offsets[i] <= before || r->offsets[i] >= end)
+			return;
+		before = r->offsets[i];
+	}
+	r->offset_count = r->offsets ? length / 8 : 0;
+}
+
+/*
+ * Looks for the summary at the end of the file: with it what stands between the
+ * batches, most of all packets, need not be read. Without it blocks are walked.
+ */
+static void find_offsets(struct trace_reader *r)
+{
+	struct stat status;
+	struct bytes record;
+	struct error ignored;
+	uint8_t last[4], *block;
+	uint64_t offset;
+	uint32_t length;
+	int kind, fd = r->fd;
+
+	r->fd = -1;
+	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size < 4 ||
+		pread(fd, last, 4, status.st_size - 4) != 4)
+		return;
+	length = get_le32(last);
+	if (length < BLOCK_LENGTH_MIN + 4 + SUMMARY_HEADER_LENGTH || length % 4 ||
+		length > BLOCK_LENGTH_MAX || length > (uint64_t)status.st_size)
+		return;
+	block = malloc(length);
+	offset = (uint64_t)status.st_size - length;
+	if (block && read_block_at(fd, offset, block, length) &&
+		!memcmp(block + 12, RECORD_MAGIC, 8) &&
+		!record_parse((struct bytes){block + 12, length - BLOCK_LENGTH_MIN - 4}, &record,
+			&kind, &ignored) &&
+		kind == RECORD_SUMMARY && summary_is_valid(record, offset))
+		take_offsets(r, record, offset);
+	free(block);
+}
+
+/* To the next batch, when it is known where that is. What stands there is checked as any block. */
+static void go_to_batch(struct trace_reader *r)
+{
+	struct pcapng_position position = {0};
+
+	while (r->offset_next < r->offset_count && r->offsets[r->offset_next] <= r->block.offset)
+		r->offset_next++;
+	if (r->offset_next == r->offset_count)
+		return;
+	position.offset = r->offsets[r->offset_next++];
+	if (pcapng_reader_seek(r->blocks, position))
+		r->offset_count = r->offset_next = 0;
+}
+
 int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *error)
 {
 	int n;
 
+	go_to_batch(r);
 	while ((n = pcapng_reader_peek(r->blocks, RECORD_MAGIC, PEEK, &r->block, error)) != 0) {
 		r->facts.closed = false; /* until a summary is the last thing in the file */
 		if (n < 0)
@@ -187,6 +273,10 @@ int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *
 		n = parse_block(r, head, error);
 		if (n)
 			break;
+		if (r->fd >= 0 && trace_reader_seeks_freely(r)) {
+			find_offsets(r);
+			go_to_batch(r);
+		}
 	}
 	return n < 0 ? error_prefix(error, r->name) : n;
 }
@@ -195,14 +285,22 @@ int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error 
 {
 	int n = read_whole(r, error);
 
-	if (n > 0 && !batch_parse(batch, r->record, error))
+	if (n > 0 && !batch_open(batch, r->record, error))
 		return 1;
+	batch->events = batch->late = 0;
 	if (n > 0)
-		at_offset(r, error);
+		return trace_reader_damaged(r, error);
 	r->facts.batches--;
 	r->facts.events -= r->events;
-	batch->events = batch->late = 0;
 	return n ? error_prefix(error, r->name) : 0;
+}
+
+int trace_reader_damaged(struct trace_reader *r, struct error *error)
+{
+	r->facts.batches--;
+	r->facts.events -= r->events;
+	at_offset(r, error);
+	return error_prefix(error, r->name);
 }
 
 struct bytes trace_reader_record(const struct trace_reader *r)
@@ -214,7 +312,8 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 {
 	int n = trace_reader_head(r, batch, error);
 
-	return n > 0 ? trace_reader_load(r, batch, error) : n;
+	n = n > 0 ? trace_reader_load(r, batch, error) : n;
+	return n > 0 && batch_need(batch, EVENT_BITS, error) ? trace_reader_damaged(r, error) : n;
 }
 
 bool trace_reader_seeks_freely(const struct trace_reader *r)
@@ -229,10 +328,14 @@ struct pcapng_position trace_reader_position(const struct trace_reader *r)
 
 int trace_reader_seek(struct trace_reader *r, struct pcapng_position position)
 {
+	r->offset_next = 0;
+	r->block.offset = position.offset ? position.offset - 1 : 0;
 	return pcapng_reader_seek(r->blocks, position);
 }
 
 void trace_reader_set_growing(struct trace_reader *r, bool growing)
 {
+	if (growing)
+		r->fd = -1;
 	pcapng_reader_set_growing(r->blocks, growing);
 }

@@ -21,11 +21,13 @@ int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct e
 
 /*
  * The same in two steps. The head is only the header of the batch and the numbers
- * of rows; trace_reader_load() then decodes all of it, or the next
- * trace_reader_head() skips it unread.
+ * of rows; trace_reader_load() then decodes it, as batch_open(), or the next
+ * trace_reader_head() skips it unread. trace_reader_damaged() is for what
+ * batch_need() then finds: it completes the message, and the batch does not count.
  */
 int trace_reader_head(struct trace_reader *reader, struct batch *head, struct error *error);
 int trace_reader_load(struct trace_reader *reader, struct batch *batch, struct error *error);
+int trace_reader_damaged(struct trace_reader *reader, struct error *error);
 
 /* The bytes of the batch that was loaded last, until the next call. */
 struct bytes trace_reader_record(const struct trace_reader *reader);

@@ -41,7 +41,7 @@ struct held {
 	struct batch_builder *builder;
 	struct batch_header header; /* of the last one, sequence of the first event held */
 	struct batch batch;
-	uint8_t record[RECORD_PAYLOAD_MAX];
+	uint8_t record[RECORD_PLAIN_MAX];
 };
 
 struct trace_writer {
@@ -65,7 +65,7 @@ struct trace_writer {
 	int64_t first_ns, last_ns; /* wall clock */
 	uint64_t *batches;
 	size_t batch_count, batch_capacity;
-	uint8_t record[RECORD_PAYLOAD_MAX];
+	uint8_t record[RECORD_PLAIN_MAX];
 	uint8_t block[BLOCK_CAPACITY];
 };
 
@@ -397,17 +397,80 @@ static int64_t wall_ns(const struct clock_anchor *anchor, uint64_t time_ns)
 	return anchor->wall_ns + (int64_t)(time_ns - anchor->boot_ns);
 }
 
+static int write_batch(struct trace_writer *w, const struct batch_header *header, uint32_t events,
+	size_t length, struct error *error);
+
+/* Writes what a builder holds, part of a batch of which so many events are still to come. */
+static int write_part(struct trace_writer *w, struct batch_builder *builder,
+	struct batch_header *part, uint64_t recorded, struct error *error)
+{
+	uint32_t events = batch_builder_count(builder);
+	size_t length;
+
+	part->counters.recorded = recorded;
+	length = batch_builder_encode(builder, part, w->record);
+	if (write_batch(w, part, events, length, error))
+		return -1;
+	part->sequence += events;
+	part->gap = (struct gap){0};
+	return 0;
+}
+
+/* The batch in w->record is too large, although compressed: written as several plain ones. */
+static int write_split(struct trace_writer *w, const struct batch_header *header, size_t length,
+	struct error *error)
+{
+	struct batch_builder *builder = batch_builder_new();
+	struct batch_header part = *header;
+	uint8_t *copy = malloc(length);
+	struct batch batch = {0};
+	struct late_result late;
+	struct event event;
+	int status = -1;
+
+	if (!builder || !copy) {
+		error_set(error, "%s: out of memory", w->name);
+		goto out;
+	}
+	memcpy(copy, w->record, length);
+	if (batch_parse(&batch, (struct bytes){copy, length}, error))
+		goto out;
+	for (uint32_t row = 0; row < batch.events; row++) {
+		batch_event(&batch, row, &event);
+		if (batch_builder_add(builder, &event) &&
+			(write_part(w, builder, &part,
+				 header->counters.recorded - (batch.events - row), error) ||
+				batch_builder_add(builder, &event)))
+			goto out;
+	}
+	for (uint32_t row = 0; row < batch.late; row++) {
+		batch_late_result(&batch, row, &late);
+		if (batch_builder_add_late(builder, &late) &&
+			(write_part(w, builder, &part, header->counters.recorded, error) ||
+				batch_builder_add_late(builder, &late)))
+			goto out;
+	}
+	status = write_part(w, builder, &part, header->counters.recorded, error);
+out:
+	batch_builder_free(builder);
+	batch_release(&batch);
+	free(copy);
+	return status;
+}
+
 /* Writes the record that stands in w->record. */
 static int write_batch(struct trace_writer *w, const struct batch_header *header, uint32_t events,
 	size_t length, struct error *error)
 {
 	uint64_t offset;
 
+	if (w->compressor)
+		length = compressor_pack(w->compressor, w->record, length);
+	if (length > RECORD_MOST)
+		return write_split(w, header, length, error);
 	if (write_kept_trace(w, error))
 		return -1;
 	offset = w->size;
-	if (w->compressor)
-		length = compressor_pack(w->compressor, w->record, length);
 	if (write_record(w, BLOCK_CUSTOM, w->record, length, error) ||
 		remember_batch(w, offset, error))
 		return -1;

@@ -33,7 +33,16 @@ struct answer_kind {
 	int (*print)(
 		struct answer *answer, const struct merge *merge, FILE *out, struct error *error);
 	bool needs_results;
+	bool any_order; /* the same answer in whatever order rows come */
+	/* The columns of events that it looks at, by EVENT_BIT(); NULL: all. */
+	uint32_t (*needs)(const struct answer *answer);
+	/* Faster than add() for each; only with any_order. NULL: add() is called. */
+	int (*add_rows)(struct answer *answer, const struct rows *rows, struct error *error);
 };
+
+/* Adds rows in the way that the kind knows. */
+int answer_add_rows(const struct answer_kind *kind, struct answer *answer, const struct rows *rows,
+	struct error *error);
 
 extern const struct answer_kind answer_count, answer_top, answer_summary, answer_fresh,
 	answer_timeline;

@@ -23,4 +23,4 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return count_print((struct count *)a, out, error);
 }
 
-const struct answer_kind answer_count = {create, destroy, add, print, false};
+const struct answer_kind answer_count = {create, destroy, add, print, false, .any_order = true};

@@ -201,8 +201,11 @@ static int need_builder(struct extract *x, struct part *part, struct error *erro
 		return 0;
 	if (x->builder_count < BUILDERS_MAX) {
 		part->builder = batch_builder_new();
-		x->builder_count += part->builder != NULL;
-		return part->builder ? 0 : error_set(error, "out of memory");
+		if (!part->builder || batch_builder_skip(part->builder))
+			return error_set(error, "out of memory");
+		batch_builder_pack(part->builder);
+		x->builder_count++;
+		return 0;
 	}
 	for (size_t i = 0; i < x->count; i++)
 		if (x->parts[i]->builder && (!oldest || x->parts[i]->used < oldest->used))

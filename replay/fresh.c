@@ -144,4 +144,4 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return status ? error_set(error, "out of memory") : 0;
 }
 
-const struct answer_kind answer_fresh = {create, destroy, add, print, false};
+const struct answer_kind answer_fresh = {create, destroy, add, print, .needs = NULL};

@@ -6,33 +6,43 @@
 
 #define BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
 
-/* Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). */
-static void place(uint64_t value, unsigned int *octave, unsigned int *bucket)
+/*
+ * Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). Returns
+ * octave * BUCKETS + bucket.
+ */
+static uint16_t place(uint64_t value)
 {
-	unsigned int bits = 64;
+	unsigned int octave = value < BUCKETS ? 0 : 58 - (unsigned int)__builtin_clzll(value);
 
-	while (bits > 6 && !(value >> (bits - 1)))
-		bits--;
-	*octave = value < BUCKETS ? 0 : bits - 6;
-	*bucket = (unsigned int)(*octave ? value >> (*octave - 1) & (BUCKETS - 1) : value);
+	if (!octave)
+		return (uint16_t)value;
+	return (uint16_t)(octave * BUCKETS + (value >> (octave - 1) & (BUCKETS - 1)));
+}
+
+static int count_recent(struct latencies *l)
+{
+	for (uint32_t i = 0; i < l->recent_count; i++) {
+		uint32_t **octave = &l->octaves[l->recent[i] / BUCKETS];
+		uint32_t *bucket;
+
+		if (!*octave)
+			*octave = calloc(BUCKETS, sizeof **octave);
+		if (!*octave)
+			return -1;
+		bucket = &(*octave)[l->recent[i] % BUCKETS];
+		*bucket += *bucket < UINT32_MAX;
+	}
+	l->recent_count = 0;
+	return 0;
 }
 
 int latencies_add(struct latencies *l, uint64_t value)
 {
-	unsigned int octave, bucket;
-
-	place(value, &octave, &bucket);
-	if (!l->octaves[octave]) {
-		l->octaves[octave] = calloc(BUCKETS, sizeof(uint32_t));
-		if (!l->octaves[octave])
-			return -1;
-	}
-	if (l->octaves[octave][bucket] < UINT32_MAX)
-		l->octaves[octave][bucket]++;
 	if (l->count < LATENCIES_EXACT)
 		l->exact[l->count] = value;
 	l->count++;
-	return 0;
+	l->recent[l->recent_count++] = place(value);
+	return l->recent_count < LATENCIES_RECENT ? 0 : count_recent(l);
 }
 
 static int compare(const void *a, const void *b)
@@ -63,8 +73,11 @@ uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
 		return sorted[rank - 1];
 	}
 	for (unsigned int octave = 0; octave < 59; octave++)
-		for (unsigned int bucket = 0; l->octaves[octave] && bucket < BUCKETS; bucket++) {
-			seen += l->octaves[octave][bucket];
+		for (unsigned int bucket = 0; bucket < BUCKETS; bucket++) {
+			if (l->octaves[octave])
+				seen += l->octaves[octave][bucket];
+			for (uint32_t i = 0; i < l->recent_count; i++)
+				seen += l->recent[i] == octave * BUCKETS + bucket;
 			if (seen >= rank)
 				return value_of(octave, bucket);
 		}

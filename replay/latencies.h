@@ -6,12 +6,17 @@
 #include <stdint.h>
 
 #define LATENCIES_EXACT 32
+#define LATENCIES_RECENT 46
 
 /* All zero is an empty one. */
 struct latencies {
 	uint64_t count;
-	uint64_t exact[LATENCIES_EXACT]; /* the first ones */
+	/* Buckets of the last ones, yet to be counted: together that misses the cache less often.
+	 */
+	uint16_t recent[LATENCIES_RECENT];
+	uint32_t recent_count;
 	uint32_t *octaves[59];           /* 64 buckets each; owned; NULL: all zero */
+	uint64_t exact[LATENCIES_EXACT]; /* the first ones */
 };
 
 /* Returns 0, or -1: out of memory. */

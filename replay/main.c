@@ -14,6 +14,8 @@
 
 #define PROGRAM "tcpconnect-read"
 
+#define OUTPUT_SIZE (256u << 10) /* written at a time */
+
 enum { EXIT_COMPLETE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
 
 static volatile sig_atomic_t stopped;
@@ -53,15 +55,16 @@ static void say_facts(void *context, const char *name, struct trace_facts facts)
 }
 
 /* A filter that nothing could pass because nobody recorded what it asks for. */
-static int say_unknown(const struct filter_notes *notes)
+static int say_unknown(const struct merge *merge)
 {
+	struct filter_notes notes = merge_notes(merge);
 	struct error error;
 	int said = 0;
 
 	for (size_t i = 0; i < FILTER_FACTS; i++) {
 		const struct filter_fact_name *name = &filter_fact_names[i];
 
-		if (notes->known[i] || !notes->unknown[i])
+		if (notes.known[i] || !notes.unknown[i])
 			continue;
 		error_set(&error, "%s: no %s were recorded, so it has nothing to go by",
 			name->option, name->what);
@@ -78,6 +81,7 @@ struct sink {
 	struct answer *answer;
 	struct extract *extract;
 	struct progress *progress;
+	bool any_order; /* of an answer: rows come by batches */
 	uint64_t rows;
 	int64_t first_wall_ns;
 	struct timespec began; /* of the first row, by CLOCK_MONOTONIC */
@@ -124,13 +128,23 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 		if (o->answer_kind->needs_results || filter_needs_result(&o->filter))
 			merge_need_results(merge);
 		sink->answer = o->answer_kind->create(&choice, error);
-		return sink->answer ? 0 : -1;
+		if (!sink->answer)
+			return -1;
+		/* The first so many are not any so many. */
+		sink->any_order =
+			o->answer_kind->any_order && !o->pace_milli && (choice.top || !o->limit);
+		if (sink->any_order)
+			merge_any_order(merge);
+		if (o->answer_kind->needs)
+			merge_need_columns(merge, o->answer_kind->needs(sink->answer));
+		return 0;
 	}
 	sink->columns = choose_columns(merge, o, error);
 	if (!sink->columns)
 		return -1;
 	if (columns_need_result(sink->columns) || filter_needs_result(&o->filter))
 		merge_need_results(merge);
+	merge_need_columns(merge, columns_need(sink->columns));
 	return columns_header(sink->columns, stdout);
 }
 
@@ -178,9 +192,22 @@ static int sink_row(
 	status = columns_print(sink->columns, row, stdout);
 	if (status)
 		error_set(error, "out of memory");
-	if (ferror(stdout))
+	if (ferror_unlocked(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
 	return status;
+}
+
+/* The next row or rows. Returns 1; 0: the end, perhaps for now; -1: see error. */
+static int sink_next(struct sink *sink, struct merge *merge, struct error *error)
+{
+	struct columns_row row;
+	struct rows rows;
+
+	if (!sink->any_order)
+		return merge_next(merge, &row) ? (sink_row(sink, merge, &row, error) ? -1 : 1) : 0;
+	if (!merge_next_rows(merge, &rows))
+		return 0;
+	return answer_add_rows(sink->options->answer_kind, sink->answer, &rows, error) ? -1 : 1;
 }
 
 static int sink_close(struct sink *sink, const struct merge *merge, struct error *error)
@@ -214,11 +241,11 @@ static int read_all(
 		}
 		if (limit && sink->rows >= limit)
 			break;
-		if (merge_next(merge, &row)) {
-			if (sink_row(sink, merge, &row, error))
-				return -1;
+		n = sink_next(sink, merge, error);
+		if (n < 0)
+			return -1;
+		if (n > 0)
 			continue;
-		}
 		more = follow;
 		if (!follow)
 			break;
@@ -312,7 +339,7 @@ static int run(const struct read_options *options)
 		} else if (merge_incomplete(merge)) {
 			status = EXIT_INCOMPLETE;
 		}
-		if (status != EXIT_CANNOT && say_unknown(merge_notes(merge)))
+		if (status != EXIT_CANNOT && say_unknown(merge))
 			status = EXIT_INCOMPLETE;
 		merge_visit(merge, say_facts, (void *)options);
 	}
@@ -329,6 +356,8 @@ int main(int argc, char **argv)
 	int status = EXIT_USAGE;
 	struct error error;
 
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
 	signal(SIGPIPE, SIG_DFL); /* ends quietly, also when it was inherited as ignored */
 	if (read_options_parse(&options, argc, argv, &error)) {
 		say(NULL, &error);

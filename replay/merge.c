@@ -10,6 +10,7 @@
 
 struct merge {
 	struct scan scan;
+	struct selector *selector;
 	struct trace_file **files;
 	size_t file_count;
 	struct source **sources;
@@ -23,7 +24,8 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
-	bool followed; /* there may be idle sources */
+	bool any_order; /* one source after the other, by the time at which they begin */
+	bool followed;  /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
@@ -31,8 +33,16 @@ struct merge *merge_new(const struct filter *filter, merge_report *report, void 
 	struct merge *m = calloc(1, sizeof *m);
 	struct rlimit files;
 
+	if (m)
+		m->selector = selector_new(filter);
+	if (m && !m->selector) {
+		free(m);
+		return NULL;
+	}
 	if (m) {
 		m->scan.filter = filter;
+		m->scan.selector = m->selector;
+		m->scan.bits = EVENT_BITS;
 		m->scan.report = report;
 		m->scan.context = context;
 		m->ready_max = READY_MAX;
@@ -55,6 +65,7 @@ void merge_free(struct merge *m)
 	for (size_t i = 0; i < m->scan.sessions.count; i++)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
+	selector_free(m->selector);
 	for (size_t i = 0; i < m->file_count; i++) {
 		trace_file_release(m->files[i]);
 		free(m->files[i]);
@@ -109,7 +120,7 @@ static int add_source(struct merge *m, struct trace_file *file, const struct fil
 	s->file = file;
 	s->only = only;
 	s->primary = !only || only == file->sessions;
-	s->wall_ns = only ? only->first_ns : INT64_MIN;
+	s->wall_ns = s->start_ns = only ? only->first_ns : INT64_MIN;
 	m->sources[m->count++] = s;
 	return 0;
 }
@@ -176,6 +187,16 @@ void merge_need_results(struct merge *m)
 	scan_report(&m->scan, &error);
 }
 
+void merge_any_order(struct merge *m)
+{
+	m->any_order = true;
+}
+
+void merge_need_columns(struct merge *m, uint32_t bits)
+{
+	m->scan.bits = bits;
+}
+
 void merge_follow(struct merge *m)
 {
 	m->scan.follow = m->followed = true;
@@ -194,8 +215,10 @@ bool merge_waits(const struct merge *m)
 	return false;
 }
 
-static bool is_before(const struct source *a, const struct source *b)
+static bool is_before(const struct merge *m, const struct source *a, const struct source *b)
 {
+	if (m->any_order)
+		return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->order < b->order;
 	return a->wall_ns != b->wall_ns ? a->wall_ns < b->wall_ns : a->order < b->order;
 }
 
@@ -210,9 +233,9 @@ static void sift_down(struct merge *m)
 
 		if (child >= m->heap_count)
 			return;
-		if (child + 1 < m->heap_count && is_before(h[child + 1], h[child]))
+		if (child + 1 < m->heap_count && is_before(m, h[child + 1], h[child]))
 			child++;
-		if (!is_before(h[child], s))
+		if (!is_before(m, h[child], s))
 			return;
 		h[i] = h[child];
 		h[child] = s;
@@ -226,7 +249,7 @@ static void push(struct merge *m, struct source *s)
 	size_t i = m->heap_count++;
 
 	h[i] = s;
-	while (i && is_before(h[i], h[(i - 1) / 2])) {
+	while (i && is_before(m, h[i], h[(i - 1) / 2])) {
 		struct source *parent = h[(i - 1) / 2];
 
 		h[(i - 1) / 2] = h[i];
@@ -258,7 +281,7 @@ static void make_room(struct merge *m)
 	}
 	if (!latest)
 		return;
-	source_rest(latest);
+	source_rest(latest, &m->scan);
 	m->ready--;
 }
 
@@ -337,10 +360,9 @@ static void wake(struct merge *m)
 	}
 }
 
-int merge_next(struct merge *m, struct columns_row *row)
+/* The source of the next row, now m->current; NULL: the end. */
+static struct source *next_source(struct merge *m)
 {
-	struct source *s;
-
 	start_sources(m);
 	if (m->current)
 		advance(m);
@@ -353,15 +375,34 @@ int merge_next(struct merge *m, struct columns_row *row)
 		else
 			advance(m);
 	}
-	if (!m->heap_count)
+	if (m->heap_count)
+		m->current = m->heap[0];
+	return m->current;
+}
+
+int merge_next_rows(struct merge *m, struct rows *rows)
+{
+	struct source *s = next_source(m);
+
+	if (s)
+		source_rows(s, &m->scan, rows);
+	return s != NULL;
+}
+
+int merge_next(struct merge *m, struct columns_row *row)
+{
+	struct source *s = next_source(m);
+
+	if (!s)
 		return 0;
-	m->current = s = m->heap[0];
 	source_event(s, &m->scan, &m->event);
 	row->event = &m->event;
 	row->wall_ns = s->wall_ns;
 	row->host = s->batch.header.host;
 	row->backend = s->batch.header.backend;
 	row->batch = s->generation;
+	row->saddr = (uint32_t)column_get(&s->batch.saddr, s->row);
+	row->daddr = (uint32_t)column_get(&s->batch.daddr, s->row);
 	return 1;
 }
 
@@ -401,9 +442,16 @@ const struct sessions *merge_sessions(const struct merge *m)
 	return &m->scan.sessions;
 }
 
-const struct filter_notes *merge_notes(const struct merge *m)
+struct filter_notes merge_notes(const struct merge *m)
 {
-	return &m->scan.notes;
+	struct filter_notes notes = m->scan.notes;
+
+	for (size_t i = 0; i < m->count; i++)
+		for (size_t k = 0; k < FILTER_FACTS; k++) {
+			notes.known[k] += m->sources[i]->selection.notes.known[k];
+			notes.unknown[k] += m->sources[i]->selection.notes.unknown[k];
+		}
+	return notes;
 }
 
 bool merge_knows_session(const struct merge *m, const uint8_t id[16])

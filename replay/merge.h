@@ -33,6 +33,12 @@ int merge_add(struct merge *merge, const char *name, struct error *error);
 /* To be called before the first event: rows have the late results of their events. */
 void merge_need_results(struct merge *merge);
 
+/* The same: rows may come in any order, which takes less time and memory. */
+void merge_any_order(struct merge *merge);
+
+/* The same: what rows are asked for, by EVENT_BIT(); all without it. */
+void merge_need_columns(struct merge *merge, uint32_t bits);
+
 /* To be called before the first event: files are read on as they grow. */
 void merge_follow(struct merge *merge);
 
@@ -55,6 +61,9 @@ bool merge_has_several_hosts(struct merge *merge);
  */
 int merge_next(struct merge *merge, struct columns_row *row);
 
+/* The same, but all rows of a batch at once; only with merge_any_order(). */
+int merge_next_rows(struct merge *merge, struct rows *rows);
+
 /* After the end: tells what is missing of the sessions that were read. */
 void merge_report_missing(struct merge *merge);
 
@@ -72,7 +81,7 @@ const struct session *merge_session(const struct merge *merge);
 const struct sessions *merge_sessions(const struct merge *merge);
 
 /* What the filter asked for, and how often that was not known. */
-const struct filter_notes *merge_notes(const struct merge *merge);
+struct filter_notes merge_notes(const struct merge *merge);
 
 /* True when a session of that id was met. */
 bool merge_knows_session(const struct merge *merge, const uint8_t id[16]);

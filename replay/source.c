@@ -15,7 +15,8 @@ void source_release(struct source *s)
 	trace_reader_free(s->reader);
 	batch_release(&s->batch);
 	queue_free(s->queue);
-	free(s->verdicts);
+	selection_release(&s->selection);
+	free(s->found);
 	memset(s, 0, sizeof *s);
 }
 
@@ -37,15 +38,26 @@ static void close_file(struct source *s)
 	s->reader = NULL;
 }
 
-static void end(struct source *s)
+/* Gives back what belongs to the batch at hand; what was noted of it stays. */
+static void drop_batch(struct source *s, struct scan *scan)
+{
+	for (size_t i = 0; i < FILTER_FACTS; i++) {
+		scan->notes.known[i] += s->selection.notes.known[i];
+		scan->notes.unknown[i] += s->selection.notes.unknown[i];
+	}
+	batch_release(&s->batch);
+	selection_release(&s->selection);
+	free(s->found);
+	s->found = NULL;
+	s->found_count = s->found_capacity = s->found_next = s->next = 0;
+}
+
+static void end(struct source *s, struct scan *scan)
 {
 	close_file(s);
-	batch_release(&s->batch);
+	drop_batch(s, scan);
 	queue_free(s->queue);
 	s->queue = NULL;
-	free(s->verdicts);
-	s->verdicts = NULL;
-	s->verdict_capacity = 0;
 	s->state = SOURCE_ENDED;
 }
 
@@ -63,8 +75,21 @@ static bool owns(const struct source *s, const uint8_t id[16])
 	return true;
 }
 
+/* What is skipped by its summary does not lack what the filter asks of processes. */
+static bool is_skipped(struct scan *scan, const struct batch *head)
+{
+	static const enum filter_fact facts[] = {
+		FACT_COMM, FACT_EXE, FACT_CONTAINER, FACT_CGROUP, FACT_ANCESTOR};
+
+	if (!filter_skips(scan->filter, head->header.skip))
+		return false;
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		scan->notes.known[facts[i]]++;
+	return true;
+}
+
 /* Whether the filter may want anything of the batch, by its head. */
-static bool is_wanted(const struct scan *scan, const struct batch *head)
+static bool is_wanted(struct scan *scan, const struct batch *head)
 {
 	int64_t first = batch_wall_ns(head, head->header.first_ns);
 	int64_t last = batch_wall_ns(head, head->header.last_ns);
@@ -73,7 +98,7 @@ static bool is_wanted(const struct scan *scan, const struct batch *head)
 	if (first <= last && ((scan->filter->has_since && last < scan->filter->since_ns) ||
 				     (scan->filter->has_until && first >= scan->filter->until_ns)))
 		return false;
-	return filter_wants_host(scan->filter, head->header.host);
+	return filter_wants_host(scan->filter, head->header.host) && !is_skipped(scan, head);
 }
 
 /* Sets the rows that are new, at s->end or later. Returns 1; 0: there are none. */
@@ -93,34 +118,6 @@ static int take_rows(struct source *s, struct scan *scan)
 	return n > 0;
 }
 
-/* A batch was decoded: what was known of its processes is not true any more. */
-static int clear_verdicts(struct source *s, struct scan *scan)
-{
-	s->generation = ++scan->generation;
-	if (s->batch.processes > s->verdict_capacity) {
-		free(s->verdicts);
-		s->verdicts = malloc(s->batch.processes);
-		s->verdict_capacity = s->verdicts ? s->batch.processes : 0;
-	}
-	if (s->batch.processes > s->verdict_capacity) {
-		out_of_memory(s, scan);
-		return -1;
-	}
-	if (s->verdicts)
-		memset(s->verdicts, 0, s->batch.processes);
-	return 0;
-}
-
-/* A batch is decoded: takes its rows. Returns 1; 0: it has none. */
-static int begin_batch(struct source *s, struct scan *scan)
-{
-	s->row = s->end = 0;
-	if (scan->progress)
-		progress_batch(scan->progress, s->batch.events,
-			batch_wall_ns(&s->batch, s->batch.header.first_ns));
-	return !clear_verdicts(s, scan) && take_rows(s, scan);
-}
-
 /* Takes note of the events of a batch that is not read. */
 static void pass_over(struct source *s)
 {
@@ -130,6 +127,103 @@ static void pass_over(struct source *s)
 	while (session_meet(s->session, begin, begin + s->batch.events, &place, &first, &behind) >
 		0)
 		continue;
+}
+
+/* What became known later of an event whose row says nothing. NULL: nothing. */
+static const struct result *late_result(struct source *s, uint32_t row)
+{
+	const struct batch *b = &s->batch;
+	uint64_t number = b->header.sequence + row;
+	uint64_t time = b->header.first_ns + column_get(&b->time, row);
+
+	return s->session->join ? join_find(s->session->join, number, batch_wall_ns(b, time))
+				: late_find(&s->session->late, number);
+}
+
+static int remember_late(struct source *s, uint32_t row, const struct result *result)
+{
+	if (s->found_count == s->found_capacity) {
+		uint32_t capacity = s->found_capacity ? s->found_capacity * 2 : 64;
+		struct found *grown = realloc(s->found, capacity * sizeof *grown);
+
+		if (!grown)
+			return -1;
+		s->found = grown;
+		s->found_capacity = capacity;
+	}
+	s->found[s->found_count++] = (struct found){row, *result};
+	return 0;
+}
+
+/* Finds the late results of the rows that are selected, and keeps those whose result is wanted. */
+static int take_results(struct source *s, struct scan *scan)
+{
+	const struct batch *b = &s->batch;
+	struct selection *selection = &s->selection;
+	bool asked = filter_needs_result(scan->filter);
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < selection->count; i++) {
+		uint32_t row = selection->rows[i];
+		bool pending = column_get(&b->outcome, row) == OUTCOME_PENDING;
+		const struct result *late = pending && scan->results ? late_result(s, row) : NULL;
+		struct result result;
+
+		if (asked) {
+			bool known;
+
+			batch_result(b, row, &result);
+			result = late ? *late : result;
+			known = result.outcome != OUTCOME_PENDING || column_get(&b->returned, row);
+			(known ? scan->notes.known : scan->notes.unknown)[FACT_RESULT]++;
+			if (!filter_wants_result(scan->filter, &result))
+				continue;
+		}
+		if (late && remember_late(s, row, late))
+			return -1;
+		selection->rows[kept++] = row;
+	}
+	selection->count = kept;
+	return 0;
+}
+
+/* The rows of a batch that match. Returns 1; 0: it has none; -1: it is damaged, which was told. */
+static int select_batch(struct source *s, struct scan *scan)
+{
+	bool results = scan->results || filter_needs_result(scan->filter);
+	uint32_t bits = scan->bits | EVENT_BIT(EVENT_TIME);
+	struct error error;
+
+	s->next = s->found_next = s->found_count = 0;
+	s->generation = ++scan->generation;
+	if (results)
+		bits |= EVENT_RESULT_BITS | EVENT_BIT(EVENT_RETURNED);
+	if (select_rows(scan->selector, &s->selection, &s->batch, &error) ||
+		(s->selection.count && batch_need(&s->batch, bits, &error))) {
+		trace_reader_damaged(s->reader, &error);
+		scan_report(scan, &error);
+		return -1;
+	}
+	if (results && take_results(s, scan)) {
+		out_of_memory(s, scan);
+		return -1;
+	}
+	return s->selection.count > 0;
+}
+
+/* A batch is decoded: takes its rows. Returns 1; 0: it has none that match. */
+static int begin_batch(struct source *s, struct scan *scan)
+{
+	int n;
+
+	s->row = s->end = 0;
+	if (scan->progress)
+		progress_batch(scan->progress, s->batch.events,
+			batch_wall_ns(&s->batch, s->batch.header.first_ns));
+	n = select_batch(s, scan);
+	if (n == 0)
+		pass_over(s);
+	return n > 0 && take_rows(s, scan);
 }
 
 static int open_file(struct source *s, struct scan *scan)
@@ -220,6 +314,14 @@ static int next_batch(struct source *s, struct scan *scan)
 	return 0;
 }
 
+static int load_whole(struct source *s, struct error *error)
+{
+	if (trace_reader_load(s->reader, &s->batch, error) < 0)
+		return -1;
+	return batch_need(&s->batch, EVENT_BITS, error) ? trace_reader_damaged(s->reader, error)
+							: 0;
+}
+
 /* The same through the queue. While files are followed, what is undecided waits on. */
 static int next_queued(struct source *s, struct scan *scan)
 {
@@ -239,7 +341,7 @@ static int next_queued(struct source *s, struct scan *scan)
 			if (scan->follow && !s->file->is_stream)
 				return 0;
 			at_end = true;
-		} else if (trace_reader_load(s->reader, &s->batch, &error) < 0) {
+		} else if (load_whole(s, &error) < 0) {
 			scan_report(scan, &error);
 		} else if (queue_push(s->queue, trace_reader_record(s->reader), s->session)) {
 			out_of_memory(s, scan);
@@ -261,80 +363,6 @@ static int start(struct source *s, struct scan *scan)
 	return 0;
 }
 
-static bool wants_process(struct source *s, struct scan *scan, uint32_t row)
-{
-	uint32_t process = (uint32_t)column_get(&s->batch.process, row);
-	uint8_t *verdict = &s->verdicts[process];
-
-	if (!*verdict)
-		*verdict =
-			filter_wants_process(scan->filter, &s->batch.table[process], &scan->notes)
-				? 2
-				: 1;
-	return *verdict == 2;
-}
-
-/* What the row says, or what became known later. */
-static void find_result(struct source *s, const struct scan *scan, struct result *result)
-{
-	const struct result *late = NULL;
-	uint64_t number = s->batch.header.sequence + s->row;
-
-	batch_result(&s->batch, s->row, result);
-	if (!scan->results || result->outcome != OUTCOME_PENDING)
-		return;
-	if (s->session->join)
-		late = join_find(s->session->join, number, s->wall_ns);
-	else
-		late = late_find(&s->session->late, number);
-	if (late)
-		*result = *late;
-}
-
-static bool wants_result(struct source *s, struct scan *scan)
-{
-	bool known = s->result.outcome != OUTCOME_PENDING || column_get(&s->batch.returned, s->row);
-
-	if (!filter_needs_result(scan->filter))
-		return true;
-	(known ? scan->notes.known : scan->notes.unknown)[FACT_RESULT]++;
-	return filter_wants_result(scan->filter, &s->result);
-}
-
-static bool wants_expression(const struct source *s, const struct scan *scan)
-{
-	struct event event;
-
-	if (!scan->filter->expression)
-		return true;
-	batch_event(&s->batch, s->row, &event);
-	return expression_matches(scan->filter->expression, &event);
-}
-
-/* Column by column: most rows fail at the first. Sets time and result of one that matches. */
-static bool row_matches(struct source *s, struct scan *scan)
-{
-	const struct filter *f = scan->filter;
-	const struct batch *b = &s->batch;
-	uint32_t row = s->row;
-
-	if (f->family && f->family != (column_get(&b->daddr, row) <= b->ipv4 ? 4 : 6))
-		return false;
-	if (f->ports.count && !filter_wants_port(f, (uint16_t)column_get(&b->dport, row)))
-		return false;
-	if (!wants_process(s, scan, row))
-		return false;
-	if (f->netns.count &&
-		!filter_wants_netns(f, (uint32_t)column_get(&b->net_ns, row), &scan->notes))
-		return false;
-	s->wall_ns = batch_wall_ns(b, b->header.first_ns + column_get(&b->time, row));
-	if (!filter_wants_time(f, s->wall_ns))
-		return false;
-	if (scan->results || filter_needs_result(f))
-		find_result(s, scan, &s->result);
-	return wants_result(s, scan) && wants_expression(s, scan);
-}
-
 bool source_append(struct source *s, struct trace_file *file)
 {
 	const uint8_t *id = s->only ? s->only->id : s->session ? s->session->id : NULL;
@@ -354,63 +382,98 @@ bool source_waits(const struct source *s)
 	return s->queue && !queue_is_empty(s->queue);
 }
 
+/* Goes to the next row that is selected, of those that were taken. */
+static bool next_row(struct source *s)
+{
+	const struct selection *selection = &s->selection;
+	uint32_t i = s->next, row;
+
+	while (i < selection->count && selection->rows[i] < s->row)
+		i++;
+	s->next = i;
+	if (i == selection->count || selection->rows[i] >= s->end)
+		return false;
+	s->row = row = selection->rows[i];
+	s->wall_ns = batch_wall_ns(
+		&s->batch, s->batch.header.first_ns + column_get(&s->batch.time, row));
+	while (s->found_next < s->found_count && s->found[s->found_next].row < row)
+		s->found_next++;
+	return true;
+}
+
 void source_advance(struct source *s, struct scan *scan)
 {
 	if (s->state == SOURCE_NEW && start(s, scan)) {
-		end(s);
+		end(s, scan);
 		return;
 	}
 	if (s->state == SOURCE_READY)
 		s->row++;
 	for (;;) {
-		for (; s->row < s->end; s->row++)
-			if (row_matches(s, scan)) {
-				s->state = SOURCE_READY;
-				return;
-			}
+		if (next_row(s)) {
+			s->state = SOURCE_READY;
+			return;
+		}
 		if (s->batch.events && take_rows(s, scan))
 			continue;
 		if (!(s->queue ? next_queued : next_batch)(s, scan))
 			break;
 	}
-	s->row = s->end = s->batch.events = 0;
+	s->row = s->end = s->batch.events = s->selection.count = 0;
 	if (scan->follow && !s->file->is_stream &&
 		(!s->reader || !trace_reader_facts(s->reader).closed || source_waits(s)))
 		s->state = SOURCE_IDLE;
 	else
-		end(s);
+		end(s, scan);
 }
 
-void source_rest(struct source *s)
+void source_rest(struct source *s, struct scan *scan)
 {
 	trace_reader_free(s->reader);
 	s->reader = NULL;
-	batch_release(&s->batch);
-	free(s->verdicts);
-	s->verdicts = NULL;
-	s->verdict_capacity = 0;
+	drop_batch(s, scan);
 	s->state = SOURCE_RESTING;
 }
 
 void source_resume(struct source *s, struct scan *scan)
 {
+	uint32_t row = s->row;
 	struct error error;
 
 	s->reader = trace_reader_open(s->file->name, &error);
 	if (s->reader && !trace_reader_seek(s->reader, s->at) &&
 		trace_reader_next(s->reader, &s->batch, &error) > 0 && s->batch.events >= s->end &&
-		!clear_verdicts(s, scan)) {
+		select_batch(s, scan) > 0 && next_row(s) && s->row == row) {
 		s->state = SOURCE_READY;
 		return;
 	}
 	error_set(&error, "%s: it changed while it was read", s->file->name);
 	scan_report(scan, &error);
-	end(s);
+	end(s, scan);
 }
 
 void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
-	batch_event(&s->batch, s->row, event);
-	if (scan->results)
-		event->result = s->result;
+	batch_event_part(&s->batch, s->row, scan->bits, event);
+	if (s->found_next < s->found_count && s->found[s->found_next].row == s->row)
+		event->result = s->found[s->found_next].result;
+}
+
+void source_rows(struct source *s, const struct scan *scan, struct rows *rows)
+{
+	const struct selection *selection = &s->selection;
+	uint32_t end = s->next;
+
+	while (end < selection->count && selection->rows[end] < s->end)
+		end++;
+	*rows = (struct rows){.batch = &s->batch,
+		.generation = s->generation,
+		.bits = scan->bits,
+		.rows = selection->rows + s->next,
+		.count = end - s->next,
+		.found = s->found ? s->found + s->found_next : NULL,
+		.found_count = s->found_count - s->found_next,
+		.start_ns = batch_wall_ns(&s->batch, s->batch.header.first_ns)};
+	s->next = end - 1;
+	s->row = selection->rows[s->next];
 }

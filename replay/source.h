@@ -9,11 +9,15 @@
 #include "../formats/filter.h"
 #include "join.h"
 #include "progress.h"
+#include "rows.h"
+#include "select.h"
 
 /* What all sources share. */
 struct scan {
 	const struct filter *filter;
-	struct filter_notes notes; /* of what the filter asked for */
+	const struct selector *selector;
+	struct filter_notes notes; /* of results, and of the sources that have ended */
+	uint32_t bits;             /* of the columns that rows are asked for: EVENT_BIT() */
 	struct sessions sessions;
 	bool results; /* rows have the late results of their events */
 	bool follow;  /* the end of a file is none */
@@ -39,15 +43,18 @@ struct source {
 	const struct file_session *only; /* NULL: all that no other source of the file has */
 	bool primary;                    /* reports what is wrong between batches */
 	enum source_state state;
-	int64_t wall_ns; /* of the row */
+	int64_t wall_ns;  /* of the row */
+	int64_t start_ns; /* no row is earlier, as far as the head of the file is right */
 	uint32_t row, end;
+	struct selection selection; /* of the batch */
+	uint32_t next;              /* in it: the row */
 	struct trace_reader *reader;
 	struct pcapng_position at; /* of the batch */
 	struct batch batch;
 	struct session *session; /* of the batch */
-	struct result result;    /* of the row */
-	uint8_t *verdicts;       /* of the processes of the batch: 0 unknown, 1 no, 2 yes */
-	uint32_t verdict_capacity;
+	struct found *found;     /* the late results of rows that are selected, in their order */
+	uint32_t found_count, found_capacity,
+		found_next;  /* the next one: at the row or behind it */
 	struct queue *queue; /* of a stream whose late results are waited for */
 	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
 	uint64_t order;      /* for the merge: in which it came */
@@ -63,13 +70,16 @@ bool source_append(struct source *source, struct trace_file *file);
 bool source_waits(const struct source *source);
 
 /* Gives memory and file back. Only at a row, and not of a stream. */
-void source_rest(struct source *source);
+void source_rest(struct source *source, struct scan *scan);
 
 /* Makes a resting one ready, or ended with a report. */
 void source_resume(struct source *source, struct scan *scan);
 
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
 void source_event(const struct source *source, const struct scan *scan, struct event *event);
+
+/* Takes the row at hand and those of its batch that follow; it is at the last one then. */
+void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
 
 void source_release(struct source *source);
 

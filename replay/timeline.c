@@ -146,4 +146,11 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return status ? error_set(error, "out of memory") : 0;
 }
 
-const struct answer_kind answer_timeline = {create, destroy, add, print, true};
+static uint32_t needs(const struct answer *a)
+{
+	(void)a;
+	return EVENT_BIT(EVENT_TIME) | EVENT_RESULT_BITS;
+}
+
+const struct answer_kind answer_timeline = {
+	create, destroy, add, print, true, .any_order = true, .needs = needs};

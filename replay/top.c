@@ -13,6 +13,8 @@
 
 #define KEYS_MAX 16
 #define ROWS_USUAL 10
+#define MEMO_SLOTS 8192 /* a power of two */
+#define MEMO_WORDS 8
 #define SEPARATOR '\x1f' /* no cell has one: it would be escaped */
 
 struct talker {
@@ -45,6 +47,14 @@ struct answer {
 	enum value_format format;
 	struct groups groups; /* of struct talker */
 	struct text key;
+	/* Whose talker it is, by what the key columns are about: spares making the key again. */
+	struct memo {
+		struct talker *talker; /* NULL: nothing */
+		uint64_t words[MEMO_WORDS];
+	} * memo; /* NULL: some column is about the event alone, or there are too many */
+	/* With one key column that a batch has by number: its talkers in the batch. */
+	struct talker **numbered;
+	size_t numbered_capacity;
 };
 
 static void destroy(struct answer *a)
@@ -55,6 +65,8 @@ static void destroy(struct answer *a)
 		latencies_release(&((struct talker *)a->groups.groups[i]->payload)->latencies);
 	groups_release(&a->groups);
 	text_release(&a->key);
+	free(a->memo);
+	free(a->numbered);
 	free(a);
 }
 
@@ -99,6 +111,16 @@ static int choose_sort(struct answer *a, const char *sort, struct error *error)
 		error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
 }
 
+/* Without memory for it, each row makes its key. */
+static void make_memo(struct answer *a)
+{
+	for (size_t i = 0; i < a->key_count; i++)
+		if (a->keys[i]->about == ABOUT_EVENT)
+			return;
+	if (a->key_count * 3 < MEMO_WORDS)
+		a->memo = calloc(MEMO_SLOTS, sizeof *a->memo);
+}
+
 static struct answer *create(const struct answer_choice *choice, struct error *error)
 {
 	struct answer *a = calloc(1, sizeof *a);
@@ -113,6 +135,7 @@ static struct answer *create(const struct answer_choice *choice, struct error *e
 	if (choose_keys(a, choice->top, error)) {
 		error_prefix(error, "--top");
 	} else if (!choose_sort(a, choice->sort, error)) {
+		make_memo(a);
 		return a;
 	}
 	destroy(a);
@@ -140,9 +163,8 @@ static void make_key(struct answer *a, const struct columns_row *row)
 	}
 }
 
-static int add(struct answer *a, const struct columns_row *row, struct error *error)
+static struct talker *find_talker(struct answer *a, const struct columns_row *row)
 {
-	const struct result *result = &row->event->result;
 	struct talker *t;
 	bool is_new;
 
@@ -150,17 +172,132 @@ static int add(struct answer *a, const struct columns_row *row, struct error *er
 	t = a->key.failed ? NULL
 			  : groups_get(&a->groups,
 				    (struct bytes){(uint8_t *)a->key.data, a->key.length}, &is_new);
-	if (!t)
-		return error_set(error, "out of memory");
-	if (is_new || row->wall_ns < t->first_ns)
-		t->first_ns = row->wall_ns;
-	if (is_new || row->wall_ns > t->last_ns)
-		t->last_ns = row->wall_ns;
+	if (t && is_new)
+		t->first_ns = t->last_ns = row->wall_ns;
+	return t;
+}
+
+static size_t put_address(uint64_t *words, const struct address *address)
+{
+	memcpy(words, address->bytes, sizeof address->bytes);
+	words[2] = address->family;
+	return 3;
+}
+
+static struct talker *remembered_talker(struct answer *a, const struct columns_row *row)
+{
+	uint64_t words[MEMO_WORDS] = {0}, hash = 0;
+	struct memo *memo;
+	size_t count = 1;
+
+	for (size_t i = 0; i < a->key_count; i++) {
+		enum column_about about = a->keys[i]->about;
+
+		/* An address is the same in all batches; of all else the batch is a part. */
+		if (about == ABOUT_SOURCE) {
+			count += put_address(words + count, &row->event->saddr);
+		} else if (about == ABOUT_DESTINATION) {
+			count += put_address(words + count, &row->event->daddr);
+		} else {
+			words[count++] = column_key(about, row);
+			words[0] = row->batch;
+		}
+	}
+	for (size_t i = 0; i < count; i++) {
+		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	memo = &a->memo[hash % MEMO_SLOTS];
+	if (!memo->talker || memcmp(memo->words, words, sizeof words)) {
+		memo->talker = find_talker(a, row);
+		memcpy(memo->words, words, sizeof words);
+	}
+	return memo->talker;
+}
+
+/* -1: out of memory. */
+static int note(struct talker *t, int64_t wall_ns, const struct result *result)
+{
+	if (wall_ns < t->first_ns)
+		t->first_ns = wall_ns;
+	if (wall_ns > t->last_ns)
+		t->last_ns = wall_ns;
 	t->attempts++;
 	t->failures += result_is_failure(result);
-	if (result->outcome == OUTCOME_ESTABLISHED &&
-		latencies_add(&t->latencies, result->latency_us))
+	return result->outcome == OUTCOME_ESTABLISHED
+		       ? latencies_add(&t->latencies, result->latency_us)
+		       : 0;
+}
+
+static int add(struct answer *a, const struct columns_row *row, struct error *error)
+{
+	struct talker *t = a->memo && row->batch ? remembered_talker(a, row) : find_talker(a, row);
+
+	return t && !note(t, row->wall_ns, &row->event->result) ? 0
+								: error_set(error, "out of memory");
+}
+
+/* The column by whose number the only key is found, and how many numbers there are. NULL: none. */
+static const struct column *numbers_of(
+	const struct answer *a, const struct batch *batch, size_t *count)
+{
+	*count = 1 + (size_t)batch->ipv4 + batch->ipv6;
+	if (a->key_count != 1)
+		return NULL;
+	switch (a->keys[0]->about) {
+	case ABOUT_SOURCE:
+		return &batch->saddr;
+	case ABOUT_DESTINATION:
+		return &batch->daddr;
+	case ABOUT_PROCESS:
+		*count = batch->processes;
+		return &batch->process;
+	default:
+		return NULL;
+	}
+}
+
+/* False: out of memory. */
+static bool clear_numbered(struct answer *a, size_t count)
+{
+	if (count > a->numbered_capacity) {
+		free(a->numbered);
+		a->numbered = malloc(count * sizeof(struct talker *));
+		a->numbered_capacity = a->numbered ? count : 0;
+	}
+	if (count > a->numbered_capacity)
+		return false;
+	memset(a->numbered, 0, count * sizeof(struct talker *));
+	return true;
+}
+
+static int add_rows(struct answer *a, const struct rows *rows, struct error *error)
+{
+	size_t count;
+	const struct column *numbers = numbers_of(a, rows->batch, &count);
+	struct columns_row row;
+	struct event event;
+	uint32_t at = 0;
+
+	if (numbers && !clear_numbered(a, count))
 		return error_set(error, "out of memory");
+	for (uint32_t i = 0; i < rows->count; i++) {
+		const struct result *late = rows_found(rows, i, &at);
+		uint64_t number = numbers ? column_get(numbers, rows->rows[i]) : 0;
+		struct talker *t = numbers ? a->numbered[number] : NULL;
+		struct result result;
+
+		if (!t) {
+			rows_get(rows, i, late, &event, &row);
+			t = a->memo ? remembered_talker(a, &row) : find_talker(a, &row);
+		}
+		if (numbers)
+			a->numbered[number] = t;
+		if (!late)
+			batch_result(rows->batch, rows->rows[i], &result);
+		if (!t || note(t, rows_wall_ns(rows, i), late ? late : &result))
+			return error_set(error, "out of memory");
+	}
 	return 0;
 }
 
@@ -315,4 +452,14 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return status ? error_set(error, "out of memory") : 0;
 }
 
-const struct answer_kind answer_top = {create, destroy, add, print, true};
+static uint32_t needs(const struct answer *a)
+{
+	uint32_t bits = EVENT_BIT(EVENT_TIME) | EVENT_RESULT_BITS;
+
+	for (size_t i = 0; i < a->key_count; i++)
+		bits |= a->keys[i]->needs;
+	return bits;
+}
+
+const struct answer_kind answer_top = {
+	create, destroy, add, print, true, .any_order = true, .needs = needs, .add_rows = add_rows};

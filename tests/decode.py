@@ -223,9 +223,9 @@ class Record:
         if 16 * entries > len(self.body):
             raise Damage(f"directory of {entries} columns in a body of {len(self.body)} bytes")
         self.directory = [struct.unpack_from("<HBBIQ", self.body, 16 * i) for i in range(entries)]
-        self.columns = {}
+        self.columns, self.encoded = {}, {}
         for column, width, encoding, offset, base in self.directory:
-            if column not in COLUMNS or encoding:
+            if column not in COLUMNS or encoding > (2 if COLUMNS[column][1] == "event" else 0):
                 continue
             name, table, _ = COLUMNS[column]
             if width not in WIDTHS:
@@ -233,12 +233,26 @@ class Record:
             if width and table and offset + width * self.rows[table] > len(self.body):
                 raise Damage(f"column {name} leaves the body")
             self.columns[name] = (width, offset, base)
+            if encoding and self.rows[table] > 65536:
+                raise Damage(f"column {name} is encoded, of {self.rows[table]} rows")
+            if encoding:
+                self.encoded[name] = self.expand(width, encoding, offset, base, self.rows[table])
         if self.rows["string"]:
             size = self.value("end", self.rows["string"] - 1)
             if size and ("bytes" not in self.columns or self.columns["bytes"][1] + size > len(self.body)):
                 raise Damage(f"{size} bytes of strings leave the body")
 
+    def expand(self, width, encoding, offset, base, rows):
+        """The values of a column whose bytes stand apart, or of one of steps."""
+        planes = [self.body[offset + k * rows : offset + (k + 1) * rows] for k in range(width)]
+        values = [base + int.from_bytes(bytes(plane[row] for plane in planes), "little") & U64 for row in range(rows)]
+        for row in range(1, rows if encoding == 2 else 0):
+            values[row] = values[row - 1] + values[row] & U64
+        return values
+
     def value(self, name, row):
+        if name in self.encoded:
+            return self.encoded[name][row]
         width, offset, base = self.columns.get(name, (0, 0, 0))
         start = offset + row * width
         return base + int.from_bytes(self.body[start : start + width], "little") & U64
@@ -319,6 +333,36 @@ class Record:
                 "latency": self.value("latency", row),
                 "retransmits": self.value("retransmits", row) & U32,
             }
+
+    def skipped_by(self):
+        """The values that the summary for skipping is made of."""
+        values = set()
+        for event in self.events():
+            values |= {b"\1" + struct.pack("<I", event["pid"]), b"\2" + struct.pack("<I", event["uid"]),
+                       b"\3" + struct.pack("<H", event["dport"])}
+            if event["comm"]:
+                values.add(b"\4" + event["comm"])
+        for number in range(1, 1 + self.rows["ipv4"] + self.rows["ipv6"]):
+            address = self.address(number)
+            kind, prefixes = (5, (8, 16, 24, 32)) if len(address) == 4 else (6, (32, 48, 64, 128))
+            for bits in prefixes:
+                values.add(bytes((kind, bits)) + address[: bits // 8].ljust(len(address), b"\0"))
+        return values
+
+    def may_hold(self, value):
+        if len(self.skip) < 8:
+            return True
+        bits, each = unpack("<IB", self.skip, 0, "summary for skipping")
+        if not bits or bits % 8 or bits // 8 > len(self.skip) - 8:
+            return True
+        h = 14695981039346656037
+        for byte in value:
+            h = (h ^ byte) * 1099511628211 & U64
+        h = (h ^ h >> 33) * 0xFF51AFD7ED558CCD & U64
+        h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53 & U64
+        h ^= h >> 33
+        set_bits = [((h + i * (h >> 32 | 1)) & U32) * bits >> 32 for i in range(each)]
+        return all(self.skip[8 + b // 8] >> b % 8 & 1 for b in set_bits)
 
     def late(self):
         """{number of an event: what became of it}"""
@@ -677,7 +721,7 @@ class Check:
         self.equal(record.file, self.file, "number of the file", block)
         self.equal(record.host, self.texts.get("host"), "host", block)
         self.equal(record.backend, self.texts.get("backend"), "backend", block)
-        self.equal(record.skip, b"", "summary for skipping", block)
+        self.summary_for_skipping(block, record)
         self.equal(record.plain_length, len(record.body), "length of the body", block)
         self.equal(record.zero183, 0, "byte 183", block)
         self.equal(unpack("<I", record.bytes, 188, "batch"), 0, "bytes 188", block)
@@ -722,6 +766,15 @@ class Check:
         self.events += rows
         self.tables(block, record, row_of)
 
+    def summary_for_skipping(self, block, record):
+        if not record.skip:
+            return
+        bits, each, *zeros = unpack("<I4B", record.skip, 0, "summary for skipping")
+        self.equal(zeros, [0, 0, 0], "bytes 5 of the summary for skipping", block)
+        self.equal(len(record.skip), 8 + bits // 8, "length of the summary for skipping", block)
+        for value in sorted(record.skipped_by()):
+            self.expect(record.may_hold(value), f"{value} is not in the summary for skipping", block)
+
     def columns(self, block, record):
         ids = [entry[0] for entry in record.directory]
         self.equal(len(set(ids)), len(ids), "number of different columns", block)
@@ -732,7 +785,7 @@ class Check:
             if not name:
                 self.expect(False, f"{what} is not in the page", block)
                 continue
-            self.equal(encoding, 0, f"encoding of {what}", block)
+            self.expect(not encoding or record.compression, f"{what} is encoded and not compressed", block)
             n = record.rows[table or "string"]
             if not table:
                 n = record.value("end", n - 1) if n else 0

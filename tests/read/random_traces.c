@@ -3,7 +3,8 @@
  * Writes random traces: usage: random_traces SEED DIRECTORY HOSTS FILES EVENTS
  * Each host is one session, rotated into FILES files of EVENTS events, in
  * DIRECTORY/HOST-FILE.pcapng. Its clock is off by up to a minute and drifts;
- * some outcomes are late, in this file or the next ones; much is unknown.
+ * some outcomes are late, in this file or the next ones; much is unknown. Every
+ * other file is compressed and has summaries, as one that is finished.
  */
 #include "../../formats/trace_writer.h"
 
@@ -170,7 +171,7 @@ static void write_batch(struct host *h, struct trace_writer *writer, struct batc
 }
 
 static void write_file(struct host *h, struct batch_builder *builder, const char *directory,
-	uint32_t file, uint32_t events)
+	uint32_t file, uint32_t events, bool finished)
 {
 	struct trace_info info = {.file = file,
 		.anchor = h->anchor,
@@ -186,6 +187,8 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 	writer = fd < 0 ? NULL : trace_writer_new(fd, name, &info, &error);
 	if (!writer)
+		exit(1);
+	if (finished && trace_writer_compress(writer, &error))
 		exit(1);
 	while (events) {
 		uint32_t n = 1 + below(events < 5000 ? events : 5000); /* fits into a batch */
@@ -203,11 +206,12 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 
 int main(int argc, char **argv)
 {
-	struct batch_builder *builder = batch_builder_new();
+	struct batch_builder *builders[] = {batch_builder_new(), batch_builder_new()};
 	static struct host h;
 
-	if (argc != 6 || !builder)
+	if (argc != 6 || !builders[0] || !builders[1] || batch_builder_skip(builders[1]))
 		return 2;
+	batch_builder_pack(builders[1]);
 	for (long host = 0; host < strtol(argv[3], NULL, 10); host++) {
 		state = strtoull(argv[1], NULL, 10) * 1000003 + (uint64_t)host;
 		memset(&h, 0, sizeof h);
@@ -220,10 +224,14 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < 12; i++)
 			h.processes[i] = random_process(
 				i && chance(60) ? &h.processes[below((uint32_t)i)] : NULL);
-		for (long file = 1; file <= strtol(argv[4], NULL, 10); file++)
-			write_file(&h, builder, argv[2], (uint32_t)file,
-				(uint32_t)strtoul(argv[5], NULL, 10));
+		for (long file = 1; file <= strtol(argv[4], NULL, 10); file++) {
+			bool finished = (host + file) % 2;
+
+			write_file(&h, builders[finished], argv[2], (uint32_t)file,
+				(uint32_t)strtoul(argv[5], NULL, 10), finished);
+		}
 	}
-	batch_builder_free(builder);
+	batch_builder_free(builders[0]);
+	batch_builder_free(builders[1]);
 	return 0;
 }

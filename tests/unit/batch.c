@@ -797,7 +797,8 @@ static void assert_readable(const struct batch *batch, struct bytes record)
 	assert_inside(batch->header.backend, record);
 	assert_inside(batch->string_bytes, record);
 	for (const struct column *c = &batch->time; c <= &batch->net_ns; c++)
-		assert_column_inside(c, batch->events, record);
+		if (!c->data || c->data != batch->expanded[c - &batch->time].data)
+			assert_column_inside(c, batch->events, record);
 	for (size_t i = 0; i < PROCESS_FIELDS; i++)
 		assert_column_inside(&batch->process_columns[i], batch->processes, record);
 	for (const struct column *c = &batch->late_event; c <= &batch->late_retransmits; c++)
@@ -1007,7 +1008,9 @@ static void newer_minor_versions_are_read(void **state)
 	}
 	/* A column of another encoding is absent, whatever else stands in its entry. */
 	entry = (uint8_t *)find_entry((struct bytes){grown, good.length + 16}, EVENT_DPORT).at;
-	memset(entry + 2, 0xff, 14);
+	assert_non_null(entry);
+	if (entry)
+		memset(entry + 2, 0xff, 14);
 	batch_release(&after);
 	after = parse((struct bytes){grown, good.length + 16});
 	batch_event(&after, 0, &event);

@@ -5,7 +5,7 @@
 
 #define EVENTS 500
 
-static uint8_t record[RECORD_PAYLOAD_MAX];
+static uint8_t record[RECORD_PLAIN_MAX];
 
 /* A batch of many equal events in record; returns its length. */
 static size_t encode(void)

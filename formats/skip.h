@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The summary of a batch by which it is skipped: a Bloom filter over the values
+ * that its events have. It never says no of a value that is there.
+ */
+#ifndef SKIP_H
+#define SKIP_H
+
+#include "bytes.h"
+
+/* What a value is, the first byte that is hashed. */
+enum skip_kind {
+	SKIP_PID = 1,  /* 4 bytes, little-endian */
+	SKIP_UID = 2,  /* the same */
+	SKIP_PORT = 3, /* of the destination; 2 bytes, little-endian */
+	SKIP_COMM = 4, /* as it is */
+	SKIP_IPV4 = 5, /* number of bits, then 4 bytes, those behind the prefix zero */
+	SKIP_IPV6 = 6, /* the same, 16 bytes */
+};
+
+#define SKIP_ITEMS_MAX 8192 /* with more it would hardly ever say no: there is none */
+#define SKIP_HEADER 8
+#define SKIP_BYTES_MAX (SKIP_HEADER + 4096)
+
+/* The values of a batch, each once, as their hashes. All zero: none. */
+struct skip_set {
+	uint32_t count; /* SKIP_ITEMS_MAX + 1: too many */
+	uint64_t hashes[SKIP_ITEMS_MAX];
+	uint32_t slots[SKIP_ITEMS_MAX * 2]; /* 1 + number, 0 free */
+};
+
+uint64_t skip_hash(enum skip_kind kind, struct bytes value);
+
+/* An address with its prefixes, or one prefix: the bytes behind it are taken as zero. */
+void skip_add_address(struct skip_set *set, uint8_t family, const uint8_t *address);
+uint64_t skip_hash_prefix(uint8_t family, const uint8_t *address, unsigned int bits);
+
+/* The longest of the prefixes that are kept which is not longer than bits; 0: none is. */
+unsigned int skip_prefix(uint8_t family, unsigned int bits);
+
+void skip_add(struct skip_set *set, uint64_t hash);
+void skip_clear(struct skip_set *set);
+
+/* Writes the summary. Returns its length, at most SKIP_BYTES_MAX; 0: there is none. */
+size_t skip_encode(const struct skip_set *set, uint8_t *out);
+
+/* False: no event of the batch has that value. What is no summary may hold anything. */
+bool skip_may_hold(struct bytes summary, uint64_t hash);
+
+#endif

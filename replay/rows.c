@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "rows.h"
+
+void rows_get(const struct rows *rows, uint32_t i, const struct result *late, struct event *event,
+	struct columns_row *row)
+{
+	const struct batch *batch = rows->batch;
+	uint32_t at = rows->rows[i];
+
+	batch_event_part(batch, at, rows->bits, event);
+	if (late)
+		event->result = *late;
+	*row = (struct columns_row){.event = event,
+		.wall_ns = rows_wall_ns(rows, i),
+		.host = batch->header.host,
+		.backend = batch->header.backend,
+		.batch = rows->generation,
+		.saddr = (uint32_t)column_get(&batch->saddr, at),
+		.daddr = (uint32_t)column_get(&batch->daddr, at)};
+}
