@@ -6,6 +6,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -314,6 +315,9 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 		capture_close(c);
 		return NULL;
 	}
+#ifdef __GLIBC__
+	malloc_trim(0); /* the types of the kernel, which libbpf has read: megabytes */
+#endif
 	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
 		if (c->left_out & features[i].feature)
 			error_set(warning, "%s: %s", features[i].without, first.text);

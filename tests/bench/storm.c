@@ -25,8 +25,7 @@
 
 #define NS_PER_S 1000000000ull
 #define NS_PER_MS 1000000ull
-#define PAUSE_NS NS_PER_MS /* between two connects that are measured: the recorder goes to sleep   \
-			    */
+#define PAUSE_NS NS_PER_MS /* between two connects: the recorder goes to sleep */
 #define CONNECTS_MAX 1000000
 #define THREADS_MAX 64
 #define CLOSED_PORT 9 /* nobody listens there */
