@@ -209,7 +209,7 @@ static void put_pcap(struct host *h, const struct event *event)
 	uint8_t buffer[PACKET_BLOCK_MAX];
 	struct block_writer block = {.data = buffer, .capacity = sizeof buffer};
 	int64_t wall_ns = (int64_t)(event->time_ns - BOOT_NS) + WALL_NS;
-	struct packet_origin origin = {h->session, wall_ns, -1};
+	struct packet_origin origin = {h->session, wall_ns, -1, NULL};
 	uint8_t head[16];
 	uint32_t length;
 
