@@ -1,6 +1,7 @@
 """Attempts that come to nothing leave nothing in the kernel."""
 import random
 import re
+import signal
 from pathlib import Path
 
 from harness import BUILD, TOP, Recorder, expect, read, run, scratch, test, wait_for
@@ -44,7 +45,8 @@ def leave_nothing(attempts):
     compile_entries()
     # Others' attempts are not counted. No local port: a socket would connect to itself.
     port = random.randrange(10000, 32000)
-    with Recorder("--backend", "cgroup", "-v", "-P", port, "--no-packets", "--no-args") as recorder:
+    with Recorder("--backend", "cgroup", "-v", "-P", port, "-B", "32M", "--no-packets",
+                  "--no-args") as recorder:
         before = map_bytes(recorder.pid)
         result = run("unshare", "-n", "sh", "-c", f". tests/live/network.sh && exec "
                      f"{BUILD}/tests/live/leaks {attempts} {PROCESSES} {port}", cwd=TOP, timeout=600)
@@ -53,15 +55,19 @@ def leave_nothing(attempts):
         # Sockets are freed a grace period after they were closed.
         wait_for(lambda: not has_entries(recorder.pid), "the kernel to free what belongs to the sockets")
         after = map_bytes(recorder.pid)
-        recorded, filtered, lost = recorder.stop()
+        recorder.send(signal.SIGTERM)
+        status = recorder.wait()
+    # 32M hold 50,000 attempts; of more some may be lost on a busy machine, and are counted.
+    recorded, _, lost = recorder.last_counts()
+    expect(status == 0 or lost, f"ended with {status}")
     expect("\ntcpconnect-rec: 0 attempts under way in the kernel" in "\n" + recorder.stderr(),
            recorder.stderr())
-    expect(recorded == made and lost == 0, f"{made} attempts, {recorded} recorded, {lost} lost")
-    results, _ = read("-q", "-r", recorder.trace, "--top", "result", "--csv")
+    expect(recorded + lost == made and (attempts > 50000 or not lost), f"{made} attempts, {recorded} recorded, {lost} lost")
+    results, _ = read("-q", "-r", recorder.trace, "--top", "result", "--csv", status=status)
     counts = {line.split(",")[0]: int(line.split(",")[1]) for line in results.splitlines()[1:]}
-    expect(set(counts) == {"ECONNREFUSED", "failed", "abandoned"}, f"results {counts}")
+    expect(lost or set(counts) == {"ECONNREFUSED", "failed", "abandoned"}, f"results {counts}")
     expect(after == before, f"the maps took {before} bytes, now {after}")
-    print(f"{made} attempts: {counts}; no socket has a value left, the maps take {after} bytes")
+    print(f"{made} attempts, {lost} lost: {counts}; no socket has a value left, the maps take {after} bytes")
 
 
 @test("50,000 failed and abandoned attempts leave no value with any socket")
