@@ -20,7 +20,7 @@
 
 #define NS_PER_MS 1000000ull
 /* Files that wait for the finisher, and are open. While there are more, the one that is goes on. */
-#define UNFINISHED_MAX 64
+#define UNFINISHED_MAX 256
 #define LATER_NS 1000000000ull /* what the disk did not allow is tried again */
 
 struct output {

@@ -170,7 +170,8 @@ static int do_fsync(const char *path, int data, struct fuse_file_info *info)
 	if (fd < FILES_MAX && !fstat(fd, &status)) {
 		if (!number)
 			synced[fd] = status.st_size;
-		else if (number != -EINTR && (ftruncate(fd, synced[fd]) || ftruncate(fd, status.st_size)))
+		else if (number != -EINTR &&
+			 (ftruncate(fd, synced[fd]) || ftruncate(fd, status.st_size)))
 			number = -errno; /* it keeps its size, but holds nothing there */
 	}
 	pthread_mutex_unlock(&lock);
