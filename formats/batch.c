@@ -394,7 +394,7 @@ static int find_body(struct batch *batch, struct bytes record, struct error *err
 		if (unpack(&batch->body, body, length, error))
 			return -1;
 		batch->packed = true;
-		body = (struct bytes){batch->body.data, length};
+		body = (struct bytes){length ? batch->body.data : p, length};
 	} else if (p[BATCH_AT_COMPRESSION] != COMPRESSION_NONE) {
 		return error_set(error, "batch with compression %u, this version reads 0 and 1",
 			p[BATCH_AT_COMPRESSION]);

@@ -191,7 +191,7 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"flags", "FLAGS", 18, VALUE_TEXT, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_FLAGS),
 		.get = get_flags},
 	{"returned", "RETURNED", 12, VALUE_RETURNED, .about = ABOUT_CALL,
-		.needs = EVENT_BIT(EVENT_RETURNED), .get = get_returned},
+		.needs = EVENT_BIT(EVENT_RETURNED) | EVENT_BIT(EVENT_FLAGS), .get = get_returned},
 	{"result", "RESULT", 12, VALUE_RESULT, true, .about = ABOUT_RESULT,
 		.needs = EVENT_RESULT_BITS, .get = get_result},
 	{"latency", "LAT(ms)", 9, VALUE_LATENCY, true, .needs = EVENT_RESULT_BITS,

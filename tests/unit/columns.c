@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "unit.h"
+#include "../../formats/batch_builder.h"
 #include "../../formats/columns.h"
 
 #include <time.h>
@@ -386,6 +387,62 @@ static void a_cut_leaves_no_part_of_a_character(void **state)
 			}
 }
 
+/* Only what a column says that it needs is decoded for it. */
+static void each_column_shows_the_same_of_what_it_needs(void **state)
+{
+	static uint8_t record[RECORD_PAYLOAD_MAX];
+	const struct process process = {.identity = 1, .pid = 10, .uid = 7, .comm = bytes_of("x")};
+	struct batch_header header = {.session = "0123456789abcde"};
+	struct batch_builder *builder = batch_builder_new();
+	struct batch batch = {0};
+	struct error error;
+	struct bytes whole;
+	int kind;
+
+	(void)state;
+	assert_non_null(builder);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct event event = {.time_ns = 1000 + i,
+			.process = &process,
+			.tid = 11,
+			.flags = i % 2 ? EVENT_NONBLOCKING : EVENT_MAPPED,
+			.returned = (uint16_t)(i < 2 ? 1 : 112),
+			.net_ns = 5,
+			.saddr = {4, {10, 0, 0, 1}},
+			.daddr = {4, {10, 0, 0, 2}},
+			.lport = 1024,
+			.dport = 443,
+			.result = {(uint8_t)(i < 3 ? i : 2), (uint16_t)(i == 2 ? 111 : 0), 2, 99}};
+
+		assert_int_equal(batch_builder_add(builder, &event), 0);
+	}
+	whole.data = record;
+	whole.length = batch_builder_encode(builder, &header, record);
+	batch_builder_free(builder);
+	assert_int_equal(record_parse(whole, &whole, &kind, &error), 0);
+	assert_int_equal(batch_parse(&batch, whole, &error), 0);
+	for (size_t i = 0; i < COLUMN_KINDS; i++)
+		for (uint32_t row = 0; row < batch.events; row++) {
+			const struct column_kind *column = &column_kinds[i];
+			struct event full = {0}, part = {0};
+			struct columns_row rows[] = {{.event = &full}, {.event = &part}};
+			struct text texts[2] = {{0}};
+
+			batch_event(&batch, row, &full);
+			batch_event_part(&batch, row, column->needs, &part);
+			for (size_t k = 0; k < 2; k++) {
+				struct value value = column->get(&rows[k]);
+
+				value_put_json(&value, column->value, column->name, &texts[k]);
+			}
+			assert_int_equal(texts[0].length, texts[1].length);
+			assert_memory_equal(texts[0].data, texts[1].data, texts[0].length);
+			text_release(&texts[0]);
+			text_release(&texts[1]);
+		}
+	batch_release(&batch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +458,7 @@ int main(void)
 		cmocka_unit_test(a_missing_name_is_a_dash),
 		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(a_cut_leaves_no_part_of_a_character),
+		cmocka_unit_test(each_column_shows_the_same_of_what_it_needs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
