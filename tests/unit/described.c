@@ -7,9 +7,9 @@
 
 #include "../../bpf/tcpconnect.h"
 
-static struct {
+static union {
 	struct sample_process head;
-	uint8_t text[TEXTS * TEXT_MAX];
+	uint8_t bytes[sizeof(struct sample_process) + TEXTS * TEXT_MAX];
 } sample;
 
 static size_t length;
