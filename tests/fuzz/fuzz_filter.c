@@ -71,7 +71,8 @@ static void check_accepted(const struct options *options)
 	filter_describe(filter, text, sizeof text);
 	assert(strlen(text) < sizeof text);
 	assert(!*text == !(filter->pids.count || filter->uids.count || filter->ports.count ||
-				 filter->family));
+				 filter->family || filter->comms.count || filter->cgroups.count ||
+				 filter->netns.count || filter->failed || filter->expression));
 	columns = columns_new(&options->columns, &error);
 	assert(columns || *error.text);
 	columns_free(columns);
