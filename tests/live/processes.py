@@ -364,6 +364,7 @@ def paths_as_in_proc():
                                         (["chroot", directory], "/program"), ([], program)]):
         with Port() as port, record("-P", port) as recorder:
             waiting = Waiting(i, port, program=path, prefix=prefix)
+            wait_for(lambda: b"/program" in exe_of(waiting.pid), "what came before to exec it")
             settle(waiting.pid)
             if i == 3:
                 os.unlink(program)
