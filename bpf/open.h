@@ -109,10 +109,10 @@ static __always_inline void begin_open(__u64 key)
 
 	if (!slot)
 		return;
-	if (slot->key && slot->key != key &&
-		begun.start_ns - slot->attempt.start_ns > (slot->attempt.id ? OLD_NS : CALL_MAX_NS))
+	if (slot->key == key || (slot->key && begun.start_ns - slot->attempt.start_ns >
+						      (slot->attempt.id ? OLD_NS : CALL_MAX_NS)))
 		forget(slot);
-	if (!slot->key || slot->key == key) {
+	if (!slot->key) {
 		slot->attempt = begun;
 		slot->key = key;
 	} else {

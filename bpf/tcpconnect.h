@@ -194,6 +194,12 @@ struct open_attempt {
 	__u64 start_ns;
 };
 
+/* How the slots of the backends fentry and cgroup begin. */
+struct open_slot_head {
+	__u64 key; /* 0: free */
+	struct open_attempt attempt;
+};
+
 /* What kprobe keeps of a call from its entry to its return. */
 struct open_call {
 	__u64 entered_ns;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
+#include "clock.h"
 #include "sweep.h"
 
 #include <bpf/bpf.h>
@@ -412,7 +413,8 @@ int capture_drain(struct capture *c, struct error *error)
 	detach(c);
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
 	c->missed.filtered += sweep_count(c->maps.held);
-	c->under_way = sweep_count(c->maps.open_attempts) + sweep_count_slots(c->maps.slots) +
+	c->under_way = sweep_count(c->maps.open_attempts) +
+		       sweep_count_slots(c->maps.slots, clock_boot_ns()) +
 		       sweep_count(c->maps.calls);
 	/* Calls whose return was missed, or had not come when it was detached. */
 	calls = sweep_calls(c->maps.calls, UINT64_MAX);

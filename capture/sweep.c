@@ -92,6 +92,11 @@ uint64_t sweep_calls(int map, uint64_t now_ns)
 	return lost;
 }
 
+static bool attempt_is_dead(const struct open_attempt *attempt, uint64_t now_ns)
+{
+	return is_older(attempt->start_ns, attempt->id ? ATTEMPT_MAX_NS : CALL_MAX_NS, now_ns);
+}
+
 struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 {
 	struct entries e = entries_read(maps->open_attempts);
@@ -103,8 +108,7 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 
 		memcpy(&socket, e.keys + i * sizeof socket, sizeof socket);
 		memcpy(&attempt, e.values + i * sizeof attempt, sizeof attempt);
-		if (!is_older(
-			    attempt.start_ns, attempt.id ? ATTEMPT_MAX_NS : CALL_MAX_NS, now_ns) ||
+		if (!attempt_is_dead(&attempt, now_ns) ||
 			bpf_map_delete_elem(maps->open_attempts, &socket))
 			continue;
 		if (!attempt.id)
@@ -118,16 +122,16 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 	return swept;
 }
 
-uint32_t sweep_count_slots(int map)
+uint32_t sweep_count_slots(int map, uint64_t now_ns)
 {
 	struct entries e = entries_read(map);
 	uint32_t used = 0;
 
 	for (uint32_t i = 0; i < e.count; i++) {
-		uint64_t first;
+		struct open_slot_head slot;
 
-		memcpy(&first, e.values + (size_t)i * e.value_size, sizeof first);
-		used += first != 0;
+		memcpy(&slot, e.values + (size_t)i * e.value_size, sizeof slot);
+		used += slot.key && !attempt_is_dead(&slot.attempt, now_ns);
 	}
 	entries_free(&e);
 	return used;

@@ -29,8 +29,13 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns);
 /* The calls alone; with UINT64_MAX all of them. Returns how many were never recorded. */
 uint64_t sweep_calls(int map, uint64_t now_ns);
 
-/* Entries of a map; slots of an array that do not begin with eight zeros. 0 without a map. */
+/* Entries of a map; 0 without one. */
 uint32_t sweep_count(int map);
-uint32_t sweep_count_slots(int map);
+
+/*
+ * Slots of an array with attempts under way. Those whose end was not seen are
+ * not counted once they are too old: the programs take such slots for others.
+ */
+uint32_t sweep_count_slots(int map, uint64_t now_ns);
 
 #endif
