@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -728,8 +729,10 @@ static int refuse(int cgroup, unsigned int type)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 	union bpf_attr load, attach;
 
+	setrlimit(RLIMIT_MEMLOCK, &all); /* before 5.11 it counts */
 	memset(&load, 0, sizeof load);
 	load.prog_type = BPF_PROG_TYPE_CGROUP_SOCK_ADDR;
 	load.expected_attach_type = type;

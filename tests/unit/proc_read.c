@@ -125,6 +125,9 @@ static pid_t sleeping_child(char *argument)
 	do {
 		usleep(1000);
 		assert_int_equal(proc_read((uint32_t)pid, true, &reading), 0);
+		/* The last of what is read, as it executes: then once more. */
+		if (bytes_equal(reading.process.comm, bytes_of("sleep")))
+			assert_int_equal(proc_read((uint32_t)pid, true, &reading), 0);
 	} while (!reading.settled || !bytes_equal(reading.process.comm, bytes_of("sleep")));
 	return pid;
 }

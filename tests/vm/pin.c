@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -16,12 +17,14 @@ static long bpf(int command, union bpf_attr *attributes)
 
 int main(int argc, char **argv)
 {
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
 	union bpf_attr create, update, pin;
 	uint64_t key, value = 0;
 	long map;
 
 	if (argc != 3)
 		return 2;
+	setrlimit(RLIMIT_MEMLOCK, &all); /* before 5.11 it counts */
 	key = strtoull(argv[2], NULL, 10);
 	memset(&create, 0, sizeof create);
 	create.map_type = BPF_MAP_TYPE_HASH;
