@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tcpconnect-rec: records the outgoing TCP connection attempts of this host. */
+#include "attach.h"
 #include "extcap.h"
 #include "recorder.h"
 
@@ -78,7 +79,7 @@ int main(int argc, char **argv)
 	else if (options.version)
 		puts(PROGRAM " " VERSION);
 	else if (options.list_backends)
-		status = recorder_list_backends(stdout) ? EXIT_DONE : EXIT_CANNOT;
+		status = attach_list(stdout) ? EXIT_DONE : EXIT_CANNOT;
 	else if (options.list_expired)
 		status = list_expired(&options);
 	else

@@ -5,6 +5,7 @@
  */
 #include "recorder.h"
 #include "assemble.h"
+#include "attach.h"
 #include "capture.h"
 #include "clock.h"
 #include "host.h"
@@ -268,68 +269,10 @@ static int open_output(struct recorder *r, struct error *error)
 	return r->output ? 0 : -1;
 }
 
-static struct capture *try_backend(struct recorder *r, const struct backend *b,
-	const struct capture_options *options, struct error *error)
+static int open_capture(struct recorder *r, const char **backend, struct error *error)
 {
-	struct error warning;
-	struct capture *capture = capture_open(b, options, take_sample, r, &warning, error);
-
-	if (capture && *warning.text && !r->options->quiet)
-		fprintf(stderr, PROGRAM ": %s: %s\n", b->name, warning.text);
-	return capture;
-}
-
-static int open_maps(
-	const struct filter_maps *paths, struct capture_options *capture, struct error *error)
-{
-	if (paths->cgroups)
-		capture->cgroup_map = filters_open_map("--cgroupmap", paths->cgroups, error);
-	if (paths->mount_namespaces && (!paths->cgroups || capture->cgroup_map >= 0))
-		capture->mount_map = filters_open_map("--mntnsmap", paths->mount_namespaces, error);
-	return (paths->cgroups && capture->cgroup_map < 0) ||
-			       (paths->mount_namespaces && capture->mount_map < 0)
-		       ? -1
-		       : 0;
-}
-
-static void close_maps(const struct capture_options *capture)
-{
-	if (capture->cgroup_map >= 0)
-		close(capture->cgroup_map);
-	if (capture->mount_map >= 0)
-		close(capture->mount_map);
-}
-
-/* The named backend, or the first that this kernel takes. */
-static int attach(struct recorder *r, const char **chosen, struct error *error)
-{
-	struct capture_options options = {.filter = &r->options->filter,
-		.cgroup_map = -1,
-		.mount_map = -1,
-		.ring_bytes = r->options->ring_bytes,
-		.arguments = !r->options->no_args,
-		.verbose = r->options->verbose};
-	char reasons[sizeof error->text] = "";
-	size_t used = 0;
-
-	if (open_maps(&r->options->maps, &options, error)) {
-		close_maps(&options);
-		return -1;
-	}
-	for (const struct backend *b = backends; b->name && !r->capture; b++) {
-		if (r->options->backend && strcmp(r->options->backend, b->name))
-			continue;
-		r->capture = try_backend(r, b, &options, error);
-		if (r->capture)
-			*chosen = b->name;
-		else if (used < sizeof reasons)
-			used += (size_t)snprintf(reasons + used, sizeof reasons - used,
-				"\n  %s: %s", b->name, error->text);
-	}
-	close_maps(&options);
-	if (!r->capture)
-		return error_set(error, "no backend can run here:%s", reasons);
-	return 0;
+	r->capture = attach(r->options, take_sample, r, backend, error);
+	return r->capture ? 0 : -1;
 }
 
 /* The cgroup backend cannot tell of every attempt whose it is. */
@@ -418,8 +361,9 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	if (options->write && open_output(r, error))
 		goto failed;
 	r->signals = block_signals(error);
-	if (r->signals < 0 || attach(r, &backend, error) || open_processes(r, backend, error) ||
-		open_epoll(r, error) || host_describe(&r->host, backend, error))
+	if (r->signals < 0 || open_capture(r, &backend, error) ||
+		open_processes(r, backend, error) || open_epoll(r, error) ||
+		host_describe(&r->host, backend, error))
 		goto failed;
 	filters_describe(&options->filter, &options->maps, capture_failed_only(r->capture),
 		r->host.filters, sizeof r->host.filters);
@@ -647,32 +591,4 @@ int recorder_run(struct recorder *r, struct error *error)
 struct counters recorder_counters(const struct recorder *r)
 {
 	return r->final;
-}
-
-static void ignore_sample(void *context, const void *sample, size_t length)
-{
-	(void)context;
-	(void)sample;
-	(void)length;
-}
-
-int recorder_list_backends(FILE *out)
-{
-	static const struct filter no_filter;
-	struct capture_options options = {
-		.filter = &no_filter, .cgroup_map = -1, .mount_map = -1, .ring_bytes = 4096};
-	struct error warning, error;
-	int usable = 0;
-
-	for (const struct backend *b = backends; b->name; b++) {
-		struct capture *capture =
-			capture_open(b, &options, ignore_sample, NULL, &warning, &error);
-
-		fprintf(out, "%-8s %s%s%s\n", b->name, capture ? "can run" : "cannot run: ",
-			capture ? (*warning.text ? ": " : "") : error.text,
-			capture ? warning.text : "");
-		usable += capture != NULL;
-		capture_close(capture);
-	}
-	return usable;
 }

@@ -24,7 +24,4 @@ struct counters recorder_counters(const struct recorder *recorder);
 
 void recorder_free(struct recorder *recorder);
 
-/* --list-backends: prints a line for each backend. Returns how many can run. */
-int recorder_list_backends(FILE *out);
-
 #endif
