@@ -33,6 +33,20 @@ struct {
 	__type(value, struct sample_attempt);
 } held SEC(".maps");
 
+/* How it ended was not seen: its socket, or its place, is another attempt's. See capture/sweep.c.
+ */
+static __always_inline void end_unseen(__u64 key, const struct open_attempt *attempt)
+{
+	struct capture_counters *count = this_cpu_counters();
+
+	if (!count || !attempt->id) /* its call was not seen to return either: counted as lost */
+		return;
+	if (!settings.failed_only)
+		add_one(&count->partial);
+	else if (!bpf_map_delete_elem(&held, &key))
+		add_one(&count->lost);
+}
+
 #ifdef WITH_SLOTS
 /*
  * To put an attempt into the map above and to take it out again costs half of all
@@ -89,19 +103,6 @@ static __always_inline void end_open(__u64 key)
 		bpf_map_delete_elem(&open_attempts, &key);
 }
 
-/* The end of what is in it was not seen, as in capture/sweep.c. */
-static __always_inline void forget(struct open_slot *slot)
-{
-	struct capture_counters *count = this_cpu_counters();
-	__u64 key = slot->key;
-
-	if (count && slot->attempt.id)
-		add_one(settings.failed_only ? &count->lost : &count->partial);
-	if (settings.failed_only)
-		bpf_map_delete_elem(&held, &key);
-	slot->key = 0;
-}
-
 static __always_inline void begin_open(__u64 key)
 {
 	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
@@ -109,9 +110,11 @@ static __always_inline void begin_open(__u64 key)
 
 	if (!slot)
 		return;
-	if (slot->key == key || (slot->key && begun.start_ns - slot->attempt.start_ns >
-						      (slot->attempt.id ? OLD_NS : CALL_MAX_NS)))
-		forget(slot);
+	if (slot->key && begun.start_ns - slot->attempt.start_ns >
+				 (slot->attempt.id ? OLD_NS : CALL_MAX_NS)) {
+		end_unseen(slot->key, &slot->attempt);
+		slot->key = 0;
+	}
 	if (!slot->key) {
 		slot->attempt = begun;
 		slot->key = key;
@@ -214,6 +217,11 @@ static __noinline int send_attempt(struct sock *sk, int ret, const struct call_f
 
 	if (!count)
 		return 0;
+	if (open && open->id) { /* of an attempt before */
+		end_unseen(key, open);
+		end_open(key);
+		open = NULL;
+	}
 	start_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
 	undecided = !ret && facts->state != TCP_ESTABLISHED;
 	if (ret) {
@@ -334,17 +342,21 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 
 static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
 {
+	__u64 key = key_of(sk);
 	struct open_attempt *open;
 
 	if (newstate == TCP_SYN_SENT) {
 		/* Not the socket above the subflows of MPTCP. */
 		if (sk->sk_protocol != IPPROTO_TCP)
 			return 0;
-		/* The other of us was here; what has an id is of an attempt before, whose end was
-		 * missed. */
-		open = again ? find_open(key_of(sk)) : NULL;
-		if (!open || open->id)
-			begin_open(key_of(sk));
+		open = find_open(key);
+		if (again && open && !open->id) /* the other of us was here */
+			return 0;
+		if (open) { /* of an attempt before */
+			end_unseen(key, open);
+			end_open(key);
+		}
+		begin_open(key);
 	} else if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) &&
 		   newstate != TCP_SYN_RECV) {
 		attempt_ended(sk, newstate);
