@@ -12,6 +12,7 @@
  * pcap: DIRECTORY/HOST.pcap besides, the same packets for programs that read those.
  */
 #include "../../capture/finish.h"
+#include "../random.h"
 #include "../../formats/packet.h"
 #include "../../formats/trace_writer.h"
 
@@ -37,23 +38,6 @@ struct choice {
 	bool packets, raw, live, pcap;
 };
 
-static uint64_t state;
-
-/* splitmix64: the same everywhere. */
-static uint64_t next(void)
-{
-	uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(next() >> 32) % n;
-}
-
 static struct destination {
 	struct address address;
 	uint16_t port;
@@ -66,18 +50,18 @@ static void make_destinations(void)
 		443, 443, 443, 443, 443, 443, 80, 5432, 6379, 9092, 53, 22};
 	double sum = 0;
 
-	state = 7;
+	random_state = 7;
 	for (uint32_t i = 0; i < DESTINATIONS; i++) {
 		struct destination *d = &destinations[i];
 
 		if (i % 4 == 3) {
-			uint64_t low = next();
+			uint64_t low = random_next();
 
 			d->address = (struct address){6, {0x20, 0x01, 0x0d, 0xb8}};
-			put_le(d->address.bytes + 4, below(200), 2);
+			put_le(d->address.bytes + 4, random_below(200), 2);
 			memcpy(d->address.bytes + 8, &low, 8);
 		} else {
-			uint32_t v4 = below(UINT32_C(0xdf000000) - 0x0b000000) + 0x0b000000;
+			uint32_t v4 = random_below(UINT32_C(0xdf000000) - 0x0b000000) + 0x0b000000;
 
 			d->address.family = 4;
 			for (int k = 0; k < 4; k++)
@@ -90,8 +74,8 @@ static void make_destinations(void)
 
 static const struct destination *pick_destination(void)
 {
-	double at =
-		(double)(next() >> 11) / 9007199254740992.0 * destinations[DESTINATIONS - 1].until;
+	double at = (double)(random_next() >> 11) / 9007199254740992.0 *
+		    destinations[DESTINATIONS - 1].until;
 	uint32_t low = 0, high = DESTINATIONS - 1;
 
 	while (low < high) {
@@ -188,15 +172,15 @@ static void make_processes(struct host *h)
 
 static struct result pick_result(void)
 {
-	uint32_t percent = below(100);
+	uint32_t percent = random_below(100);
 	struct result r = {.outcome = OUTCOME_ESTABLISHED, .retransmits = 1};
 
-	r.latency_us = 100 + below(1u << (8 + below(10)));
+	r.latency_us = 100 + random_below(1u << (8 + random_below(10)));
 	if (percent < 3) {
 		r.outcome = OUTCOME_FAILED;
 		r.error = 111;
 	} else if (percent < 5) {
-		r = (struct result){OUTCOME_FAILED, 110, 7, TIMEOUT_US + below(1000)};
+		r = (struct result){OUTCOME_FAILED, 110, 7, TIMEOUT_US + random_below(1000)};
 	} else if (percent < 6) {
 		r.outcome = OUTCOME_ABANDONED;
 	}
@@ -303,19 +287,19 @@ static void write_batch(struct host *h, struct batch_builder *builder)
 static void add_event(struct host *h, struct batch_builder *builder, uint64_t batch_end, bool rare)
 {
 	const struct destination *d = pick_destination();
-	const struct process *p = &h->processes[rare ? PROCESSES : below(PROCESSES)];
+	const struct process *p = &h->processes[rare ? PROCESSES : random_below(PROCESSES)];
 	struct result result = pick_result();
 	uint64_t number = h->header.sequence + batch_builder_count(builder), due;
 	struct event e = {.number = number,
 		.time_ns = h->now_ns,
 		.process = p,
 		.tid = p->pid,
-		.flags = below(4) ? EVENT_NONBLOCKING : 0,
+		.flags = random_below(4) ? EVENT_NONBLOCKING : 0,
 		.returned = 1,
 		.net_ns = 4026531840,
 		.daddr = d->address,
 		.dport = d->port,
-		.lport = (uint16_t)(32768 + below(28232))};
+		.lport = (uint16_t)(32768 + random_below(28232))};
 
 	e.saddr.family = e.daddr.family;
 	if (rare) {
@@ -352,7 +336,7 @@ static void write_host(struct host *h, struct batch_builder *builder, const stru
 			uint64_t batch_end = h->now_ns + SECOND;
 
 			while (done < until && h->now_ns < batch_end) {
-				h->now_ns += next() % gap_ns;
+				h->now_ns += random_next() % gap_ns;
 				add_event(h, builder, batch_end,
 					done >= rare && done < rare + RARE_EVENTS);
 				done++;
@@ -388,12 +372,12 @@ int main(int argc, char **argv)
 	}
 	make_destinations();
 	for (uint32_t i = 0; i < choice.hosts; i++) {
-		state = 1000003 + i;
+		random_state = 1000003 + i;
 		memset(&h, 0, sizeof h);
 		h.number = i;
 		snprintf(h.name, sizeof h.name, "host%03u", i);
 		for (size_t k = 0; k < 16; k++)
-			h.session[k] = (uint8_t)next();
+			h.session[k] = (uint8_t)random_next();
 		h.anchor = (struct clock_anchor){BOOT_NS, WALL_NS};
 		h.now_ns = BOOT_NS;
 		memcpy(h.header.session, h.session, 16);

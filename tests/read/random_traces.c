@@ -6,6 +6,7 @@
  * some outcomes are late, in this file or the next ones; much is unknown. Every
  * other file is compressed and has summaries, as one that is finished.
  */
+#include "../random.h"
 #include "../../formats/trace_writer.h"
 
 #include <fcntl.h>
@@ -17,31 +18,14 @@
 #define BOOT_NS UINT64_C(1000000000000)
 #define PENDING_MAX 4096
 
-static uint64_t state;
-
-/* splitmix64: the same everywhere. */
-static uint64_t next(void)
-{
-	uint64_t z = (state += UINT64_C(0x9e3779b97f4a7c15));
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-static uint32_t below(uint32_t n)
-{
-	return (uint32_t)(next() % n);
-}
-
 static bool chance(uint32_t percent)
 {
-	return below(100) < percent;
+	return random_below(100) < percent;
 }
 
 static struct bytes pick(const char *const *texts, uint32_t count)
 {
-	return bytes_of(texts[below(count)]);
+	return bytes_of(texts[random_below(count)]);
 }
 
 #define PICK(...)                                                                                  \
@@ -50,14 +34,14 @@ static struct bytes pick(const char *const *texts, uint32_t count)
 
 static struct process random_process(const struct process *parent)
 {
-	struct process p = {.pid = 1 + below(40),
-		.uid = below(4) * 500,
-		.gid = below(3) * 100,
-		.euid = chance(50) ? UNKNOWN_ID : (int64_t)below(3) * 500,
+	struct process p = {.pid = 1 + random_below(40),
+		.uid = random_below(4) * 500,
+		.gid = random_below(3) * 100,
+		.euid = chance(50) ? UNKNOWN_ID : (int64_t)random_below(3) * 500,
 		.egid = UNKNOWN_ID,
 		.loginuid = UNKNOWN_ID,
 		.audit_session = UNKNOWN_ID,
-		.start_ns = BOOT_NS / 2 + below(1000000),
+		.start_ns = BOOT_NS / 2 + random_below(1000000),
 		.parent = parent};
 
 	if (parent)
@@ -84,9 +68,11 @@ static struct address random_address(uint8_t family)
 	struct address a = {.family = family};
 
 	if (family == 4)
-		memcpy(a.bytes, (uint8_t[]){10, 0, (uint8_t)below(2), (uint8_t)below(4)}, 4);
+		memcpy(a.bytes,
+			(uint8_t[]){10, 0, (uint8_t)random_below(2), (uint8_t)random_below(4)}, 4);
 	else
-		memcpy(a.bytes, (uint8_t[]){0x20, 1, 0x0d, 0xb8, [15] = (uint8_t)below(4)}, 16);
+		memcpy(a.bytes, (uint8_t[]){0x20, 1, 0x0d, 0xb8, [15] = (uint8_t)random_below(4)},
+			16);
 	return a;
 }
 
@@ -95,11 +81,11 @@ static struct result random_result(void)
 	static const uint16_t errors[] = {0, 111, 110, 113, 60000};
 	struct result r = {0};
 
-	r.outcome = (uint8_t)(1 + below(3));
+	r.outcome = (uint8_t)(1 + random_below(3));
 	if (r.outcome == OUTCOME_FAILED)
-		r.error = errors[below(5)];
-	r.retransmits = below(4);
-	r.latency_us = next() >> (30 + below(30));
+		r.error = errors[random_below(5)];
+	r.retransmits = random_below(4);
+	r.latency_us = random_next() >> (30 + random_below(30));
 	return r;
 }
 
@@ -116,20 +102,20 @@ struct host {
 
 static void add_event(struct host *h, struct batch_builder *builder)
 {
-	const struct process *process = &h->processes[below(12)];
+	const struct process *process = &h->processes[random_below(12)];
 	uint8_t family = chance(75) ? 4 : 6;
-	struct event e = {.time_ns = h->now_ns += below(20000000),
+	struct event e = {.time_ns = h->now_ns += random_below(20000000),
 		.process = process,
-		.tid = process->pid + below(2),
-		.flags = below(8),
+		.tid = process->pid + random_below(2),
+		.flags = random_below(8),
 		.returned = (uint16_t)(chance(30) ? 0 : 1),
-		.net_ns = chance(30) ? 0 : 4026531840u + below(2),
+		.net_ns = chance(30) ? 0 : 4026531840u + random_below(2),
 		.daddr = random_address(family),
-		.dport = (uint16_t)(chance(50) ? 443 : 1 + below(100))};
+		.dport = (uint16_t)(chance(50) ? 443 : 1 + random_below(100))};
 
 	if (chance(80)) {
 		e.saddr = random_address(family);
-		e.lport = (uint16_t)(30000 + below(10));
+		e.lport = (uint16_t)(30000 + random_below(10));
 	}
 	if (chance(50)) {
 		e.result = random_result();
@@ -159,7 +145,7 @@ static void write_batch(struct host *h, struct trace_writer *writer, struct batc
 			abort();
 		h->pending[i] = h->pending[--h->pending_count];
 	}
-	h->anchor.wall_ns += (int64_t)(h->now_ns - h->anchor.boot_ns) + below(1000);
+	h->anchor.wall_ns += (int64_t)(h->now_ns - h->anchor.boot_ns) + random_below(1000);
 	h->anchor.boot_ns = h->now_ns;
 	header.anchor = h->anchor;
 	h->counters.recorded = h->counters.seen = h->number;
@@ -191,7 +177,8 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 	if (finished && trace_writer_compress(writer, &error))
 		exit(1);
 	while (events) {
-		uint32_t n = 1 + below(events < 5000 ? events : 5000); /* fits into a batch */
+		uint32_t n =
+			1 + random_below(events < 5000 ? events : 5000); /* fits into a batch */
 
 		for (uint32_t i = 0; i < n; i++)
 			add_event(h, builder);
@@ -213,17 +200,17 @@ int main(int argc, char **argv)
 		return 2;
 	batch_builder_pack(builders[1]);
 	for (long host = 0; host < strtol(argv[3], NULL, 10); host++) {
-		state = strtoull(argv[1], NULL, 10) * 1000003 + (uint64_t)host;
+		random_state = strtoull(argv[1], NULL, 10) * 1000003 + (uint64_t)host;
 		memset(&h, 0, sizeof h);
 		snprintf(h.name, sizeof h.name, "host%03ld", host);
 		for (size_t i = 0; i < 16; i++)
-			h.session[i] = (uint8_t)next();
+			h.session[i] = (uint8_t)random_next();
 		h.anchor = (struct clock_anchor){
-			BOOT_NS, WALL_NS + (int64_t)(next() % UINT64_C(60000000000))};
+			BOOT_NS, WALL_NS + (int64_t)(random_next() % UINT64_C(60000000000))};
 		h.now_ns = BOOT_NS;
 		for (size_t i = 0; i < 12; i++)
 			h.processes[i] = random_process(
-				i && chance(60) ? &h.processes[below((uint32_t)i)] : NULL);
+				i && chance(60) ? &h.processes[random_below((uint32_t)i)] : NULL);
 		for (long file = 1; file <= strtol(argv[4], NULL, 10); file++) {
 			bool finished = (host + file) % 2;
 
