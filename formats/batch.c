@@ -113,43 +113,6 @@ static int part_of(struct batch *batch, uint64_t offset, uint64_t length, struct
 	return bytes_slice(batch->plain, offset, length, part) ? 0 : 1;
 }
 
-/* width is a constant where this is called. */
-static inline __attribute__((always_inline)) void add_steps(
-	const struct column *column, size_t rows, unsigned int width, uint8_t *out)
-{
-	const uint8_t *data = column->data;
-	uint64_t value = 0;
-
-	for (size_t row = 0; row < rows; row++) {
-		value += column->base;
-		for (unsigned int k = 0; k < width; k++)
-			value += (uint64_t)data[k * rows + row] << (8 * k);
-		put_le64(out + row * 8, value);
-	}
-}
-
-static void undo_steps(const struct column *column, size_t rows, uint8_t *out)
-{
-	switch (column->width) {
-	case 0:
-		return add_steps(column, rows, 0, out);
-	case 1:
-		return add_steps(column, rows, 1, out);
-	case 2:
-		return add_steps(column, rows, 2, out);
-	case 4:
-		return add_steps(column, rows, 4, out);
-	}
-	return add_steps(column, rows, 8, out);
-}
-
-static void undo_planes(const struct column *column, size_t rows, uint8_t *out)
-{
-	for (size_t k = 0; k < column->width; k++)
-		for (size_t row = 0; row < rows; row++)
-			out[row * column->width + k] = column->data[k * rows + row];
-}
-
 /* Undoes the encoding of a column: into whole integers, of 8 bytes if they are sums. */
 static int expand(struct batch *batch, unsigned int event_column, struct column *column, bool steps,
 	struct error *error)
@@ -168,7 +131,10 @@ static int expand(struct batch *batch, unsigned int event_column, struct column 
 		if (!e->data)
 			return error_set(error, "out of memory for %zu events", rows);
 	}
-	(steps ? undo_steps : undo_planes)(column, rows, e->data);
+	if (steps)
+		column_undo_steps(column->data, width, column->base, rows, e->data);
+	else
+		column_undo_planes(column->data, width, rows, e->data);
 	*column = (struct column){e->data, steps ? 0 : column->base, out};
 	return 0;
 }
@@ -197,28 +163,11 @@ static int parse_column(struct batch *batch, const uint8_t *entry, struct error 
 	return 0;
 }
 
-/* The largest of a column of at least one row; what a narrow one cannot exceed is not looked for.
- */
-static uint64_t largest(const struct column *column, uint32_t rows, uint64_t high)
-{
-	uint64_t most = 0;
-
-	if (column->width == 0 ||
-		(column->width == 1 && column->base < high && high - column->base > 0xff))
-		return column->base;
-	for (uint32_t row = 0; row < rows; row++) {
-		uint64_t value = column_get(column, row);
-
-		most = value > most ? value : most;
-	}
-	return most;
-}
-
 /* Every value of an index column must be at least low and below high. */
 static int check_range(const struct column *column, uint32_t rows, uint64_t low, uint64_t high,
 	const char *what, struct error *error)
 {
-	if (rows && column->base >= low && largest(column, rows, high) < high)
+	if (rows && low <= column->base && column_is_below(column, rows, high))
 		return 0;
 	for (uint32_t row = 0; row < rows; row++) {
 		uint64_t value = column_get(column, row);
@@ -437,6 +386,8 @@ static int parse_body(struct batch *batch, struct bytes record, struct error *er
 	}
 	if (parse_strings(batch, strings, error) || check_texts(batch, error))
 		return -1;
+	if (batch->events && !batch->processes)
+		return error_set(error, "%u events without a process", batch->events);
 	return decode_processes(batch, error);
 }
 
@@ -478,8 +429,6 @@ static int load_events(struct batch *batch, uint32_t bits, struct error *error)
 
 int batch_need(struct batch *batch, uint32_t bits, struct error *error)
 {
-	/* Every row has one, and one that is there. */
-	bits |= EVENT_BIT(EVENT_PROCESS);
 	bits &= EVENT_BITS & ~batch->loaded;
 	if (!bits || !load_events(batch, bits, error)) {
 		batch->loaded |= bits;

@@ -7,6 +7,7 @@
 #ifndef BATCH_H
 #define BATCH_H
 
+#include "column.h"
 #include "compress.h"
 #include "error.h"
 #include "event.h"
@@ -32,28 +33,6 @@ struct batch_header {
 	struct bytes host, backend;
 	struct bytes skip; /* of a batch that is read: skip.h; may be absent */
 };
-
-/* Value of row r: base + the width-byte integer at data + r * width. */
-struct column {
-	const uint8_t *data;
-	uint64_t base;
-	uint8_t width;
-};
-
-static inline uint64_t column_get(const struct column *column, uint32_t row)
-{
-	switch (column->width) {
-	case 1:
-		return column->base + column->data[row];
-	case 2:
-		return column->base + get_le16(column->data + (size_t)row * 2);
-	case 4:
-		return column->base + get_le32(column->data + (size_t)row * 4);
-	case 8:
-		return column->base + get_le64(column->data + (size_t)row * 8);
-	}
-	return column->base;
-}
 
 /* The columns of events are asked for by bits, so that only these are decompressed. */
 enum { EVENT_COLUMNS = 14 };
@@ -121,7 +100,7 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 /* Row of the events, below batch->events. Borrowed from the batch until it is parsed again. */
 void batch_event(const struct batch *batch, uint32_t row, struct event *event);
 
-/* Only what stands in these columns; number and process are always there. */
+/* Only what stands in these columns, and the number; without its column the process is any. */
 void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, struct event *event);
 
 /* An address by its number in a column. */

@@ -23,4 +23,11 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return count_print((struct count *)a, out, error);
 }
 
-const struct answer_kind answer_count = {create, destroy, add, print, false, .any_order = true};
+static uint32_t needs(const struct answer *a)
+{
+	(void)a;
+	return EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR) | EVENT_BIT(EVENT_DPORT);
+}
+
+const struct answer_kind answer_count = {
+	create, destroy, add, print, false, .any_order = true, .needs = needs};

@@ -24,7 +24,6 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
-	bool any_order; /* one source after the other, by the time at which they begin */
 	bool followed;  /* there may be idle sources */
 };
 
@@ -189,7 +188,7 @@ void merge_need_results(struct merge *m)
 
 void merge_any_order(struct merge *m)
 {
-	m->any_order = true;
+	m->scan.any_order = true;
 }
 
 void merge_need_columns(struct merge *m, uint32_t bits)
@@ -217,7 +216,7 @@ bool merge_waits(const struct merge *m)
 
 static bool is_before(const struct merge *m, const struct source *a, const struct source *b)
 {
-	if (m->any_order)
+	if (m->scan.any_order) /* one source after the other */
 		return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->order < b->order;
 	return a->wall_ns != b->wall_ns ? a->wall_ns < b->wall_ns : a->order < b->order;
 }

@@ -155,12 +155,22 @@ static int remember_late(struct source *s, uint32_t row, const struct result *re
 	return 0;
 }
 
+/* Whether any row may say nothing of its result. */
+static bool may_be_pending(const struct batch *b)
+{
+	const struct column *outcome = &b->outcome;
+
+	/* Most batches have only others, and say so: sums that do not wrap are not below the base.
+	 */
+	return outcome->base <= OUTCOME_PENDING || outcome->base > OUTCOME_ABANDONED ||
+	       outcome->width > 4;
+}
+
 /* Finds the late results of the rows that are selected, and keeps those whose result is wanted. */
-static int take_results(struct source *s, struct scan *scan)
+static int take_results(struct source *s, struct scan *scan, bool asked)
 {
 	const struct batch *b = &s->batch;
 	struct selection *selection = &s->selection;
-	bool asked = filter_needs_result(scan->filter);
 	uint32_t kept = 0;
 
 	for (uint32_t i = 0; i < selection->count; i++) {
@@ -187,24 +197,43 @@ static int take_results(struct source *s, struct scan *scan)
 	return 0;
 }
 
+/* The columns that are looked at here, and by who takes the rows. */
+static uint32_t bits_of(const struct scan *scan, bool asked)
+{
+	uint32_t bits = scan->bits;
+
+	if (scan->results)
+		bits |= EVENT_BIT(EVENT_OUTCOME);
+	if (asked)
+		bits |= EVENT_RESULT_BITS | EVENT_BIT(EVENT_RETURNED);
+	if (!scan->any_order)
+		bits |= EVENT_BIT(EVENT_TIME);
+	return bits;
+}
+
 /* The rows of a batch that match. Returns 1; 0: it has none; -1: it is damaged, which was told. */
 static int select_batch(struct source *s, struct scan *scan)
 {
-	bool results = scan->results || filter_needs_result(scan->filter);
-	uint32_t bits = scan->bits | EVENT_BIT(EVENT_TIME);
+	bool asked = filter_needs_result(scan->filter), results = asked;
+	struct batch *b = &s->batch;
 	struct error error;
+	int status;
 
 	s->next = s->found_next = s->found_count = 0;
 	s->generation = ++scan->generation;
-	if (results)
-		bits |= EVENT_RESULT_BITS | EVENT_BIT(EVENT_RETURNED);
-	if (select_rows(scan->selector, &s->selection, &s->batch, &error) ||
-		(s->selection.count && batch_need(&s->batch, bits, &error))) {
+	status = select_rows(scan->selector, &s->selection, b, &error);
+	if (!status && s->selection.count)
+		status = batch_need(b, bits_of(scan, asked), &error);
+	if (!status && s->selection.count && scan->results && may_be_pending(b)) {
+		results = true;
+		status = batch_need(b, EVENT_BIT(EVENT_TIME), &error); /* of late_result() */
+	}
+	if (status) {
 		trace_reader_damaged(s->reader, &error);
 		scan_report(scan, &error);
 		return -1;
 	}
-	if (results && take_results(s, scan)) {
+	if (results && take_results(s, scan, asked)) {
 		out_of_memory(s, scan);
 		return -1;
 	}
@@ -394,6 +423,7 @@ static bool next_row(struct source *s)
 	if (i == selection->count || selection->rows[i] >= s->end)
 		return false;
 	s->row = row = selection->rows[i];
+	/* In any order the time is not read. */
 	s->wall_ns = batch_wall_ns(
 		&s->batch, s->batch.header.first_ns + column_get(&s->batch.time, row));
 	while (s->found_next < s->found_count && s->found[s->found_next].row < row)

@@ -19,7 +19,8 @@ struct scan {
 	struct filter_notes notes; /* of results, and of the sources that have ended */
 	uint32_t bits;             /* of the columns that rows are asked for: EVENT_BIT() */
 	struct sessions sessions;
-	bool results; /* rows have the late results of their events */
+	bool results;   /* rows have the late results of their events */
+	bool any_order; /* rows may come in any */
 	bool follow;  /* the end of a file is none */
 	bool incomplete;
 	struct progress *progress; /* may be NULL */
