@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#define ADDRESSES_MAX 65536 /* that are decoded ahead */
 #define AT(member) offsetof(struct batch, member)
 
 /* Where each column goes, but for those of the processes. A row for each that is known. */
@@ -273,6 +274,7 @@ void batch_release(struct batch *batch)
 	for (size_t i = 0; i < EVENT_COLUMNS; i++)
 		free(batch->expanded[i].data);
 	free(batch->table);
+	free(batch->addresses);
 	unpacked_release(&batch->body);
 	memset(batch, 0, sizeof *batch);
 }
@@ -280,7 +282,8 @@ void batch_release(struct batch *batch)
 static void batch_clear(struct batch *batch)
 {
 	struct process *table = batch->table;
-	uint32_t capacity = batch->table_capacity;
+	struct address *addresses = batch->addresses;
+	uint32_t capacity = batch->table_capacity, address_capacity = batch->address_capacity;
 	struct unpacked unpacked = batch->body;
 	struct expanded expanded[EVENT_COLUMNS];
 
@@ -289,6 +292,8 @@ static void batch_clear(struct batch *batch)
 	memcpy(batch->expanded, expanded, sizeof expanded);
 	batch->table = table;
 	batch->table_capacity = capacity;
+	batch->addresses = addresses;
+	batch->address_capacity = address_capacity;
 	batch->body = unpacked;
 }
 
@@ -427,10 +432,53 @@ static int load_events(struct batch *batch, uint32_t bits, struct error *error)
 	return check_indexes(batch, bits, error);
 }
 
+static struct address make_address(const struct batch *batch, uint64_t number)
+{
+	struct address address = {0};
+	uint32_t row;
+
+	if (!number)
+		return address;
+	row = (uint32_t)number - 1;
+	if (row < batch->ipv4) {
+		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
+
+		address.family = 4;
+		memcpy(address.bytes, &v4, 4);
+	} else {
+		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
+		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
+
+		address.family = 6;
+		memcpy(address.bytes, &high, 8);
+		memcpy(address.bytes + 8, &low, 8);
+	}
+	return address;
+}
+
+/* Rows ask for addresses again and again; without memory for it each time. */
+static void decode_addresses(struct batch *batch)
+{
+	uint64_t count = 1 + (uint64_t)batch->ipv4 + batch->ipv6;
+
+	if (!batch->events || batch->address_count || count > ADDRESSES_MAX)
+		return;
+	if (count > batch->address_capacity) {
+		free(batch->addresses);
+		batch->addresses = malloc(count * sizeof *batch->addresses);
+		batch->address_capacity = batch->addresses ? (uint32_t)count : 0;
+	}
+	for (uint32_t i = 0; batch->addresses && i < count; i++)
+		batch->addresses[i] = make_address(batch, i);
+	batch->address_count = batch->addresses ? (uint32_t)count : 0;
+}
+
 int batch_need(struct batch *batch, uint32_t bits, struct error *error)
 {
 	bits &= EVENT_BITS & ~batch->loaded;
 	if (!bits || !load_events(batch, bits, error)) {
+		if (bits & (EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR)))
+			decode_addresses(batch);
 		batch->loaded |= bits;
 		return 0;
 	}
@@ -460,26 +508,8 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 
 struct address batch_address(const struct batch *batch, uint64_t number)
 {
-	struct address address = {0};
-	uint32_t row;
-
-	if (!number)
-		return address;
-	row = (uint32_t)number - 1;
-	if (row < batch->ipv4) {
-		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
-
-		address.family = 4;
-		memcpy(address.bytes, &v4, 4);
-	} else {
-		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
-		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
-
-		address.family = 6;
-		memcpy(address.bytes, &high, 8);
-		memcpy(address.bytes + 8, &low, 8);
-	}
-	return address;
+	return number < batch->address_count ? batch->addresses[number]
+					     : make_address(batch, number);
 }
 
 /* An outcome that a later version may know is none to this one. */

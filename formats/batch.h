@@ -54,6 +54,9 @@ struct batch {
 	struct bytes string_bytes;
 	struct process *table; /* the processes, decoded; owned */
 	uint32_t table_capacity;
+	struct address *addresses; /* the addresses by number, decoded; owned */
+	uint32_t address_count;    /* 0: there are too many, or they were not needed yet */
+	uint32_t address_capacity;
 	struct unpacked body; /* if it is compressed; owned */
 	/* Of the columns of events: where they stand, which are there, those that were encoded. */
 	struct bytes plain;

@@ -169,19 +169,19 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"user", "USER", 8, VALUE_TEXT, PROCESS, .get = get_user},
 	{"gid", "GID", 6, VALUE_NUMBER, PROCESS, .get = get_gid},
 	{"pid", "PID", 7, VALUE_NUMBER, PROCESS, .get = get_pid},
-	{"tid", "TID", 7, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_TID) | EVENT_BIT(EVENT_PROCESS), .get = get_tid},
+	{"tid", "TID", 7, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_TID) | EVENT_BIT(EVENT_PROCESS),
+		.get = get_tid},
 	{"ppid", "PPID", 7, VALUE_NUMBER, PROCESS, .get = get_ppid},
 	{"comm", "COMM", 15, VALUE_TEXT, PROCESS, .get = get_comm},
 	{"exe", "EXE", 20, VALUE_TEXT, PROCESS, .get = get_exe},
 	{"args", "ARGS", 30, VALUE_ARGUMENTS, PROCESS, .get = get_args},
-	{"ancestors", "ANCESTORS", 30, VALUE_ANCESTORS, PROCESS,
-		.get = get_ancestors},
+	{"ancestors", "ANCESTORS", 30, VALUE_ANCESTORS, PROCESS, .get = get_ancestors},
 	{"cgroup", "CGROUP", 30, VALUE_TEXT, PROCESS, .get = get_cgroup},
 	{"container", "CONTAINER", 12, VALUE_TEXT, PROCESS, .get = get_container},
 	{"unit", "UNIT", 16, VALUE_TEXT, PROCESS, .get = get_unit},
 	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_NET_NS),
 		.get = get_netns},
-	{"ip", "IP", 2, VALUE_NUMBER, .about = ABOUT_DESTINATION, .needs = EVENT_BIT(EVENT_DADDR),
+	{"ip", "IP", 2, VALUE_NUMBER, .about = ABOUT_FAMILY, .needs = EVENT_BIT(EVENT_DADDR),
 		.get = get_ip},
 	{"saddr", "SADDR", 15, VALUE_ADDRESS, .about = ABOUT_SOURCE,
 		.needs = EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR), .get = get_saddr},
@@ -217,6 +217,8 @@ uint64_t column_key(enum column_about about, const struct columns_row *row)
 		return (uint64_t)row->saddr << 8 | e->daddr.family;
 	case ABOUT_DESTINATION:
 		return row->daddr;
+	case ABOUT_FAMILY:
+		return e->daddr.family;
 	case ABOUT_PORT:
 		return e->dport;
 	case ABOUT_RESULT:

@@ -25,6 +25,7 @@ enum column_about {
 	ABOUT_CALL, /* flags, returned, net_ns */
 	ABOUT_SOURCE,
 	ABOUT_DESTINATION,
+	ABOUT_FAMILY, /* of the destination */
 	ABOUT_PORT,   /* of the destination */
 	ABOUT_RESULT, /* but for the latency */
 };

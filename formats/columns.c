@@ -24,7 +24,8 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
-		size_t run;            /* of it and the next ones: cells about the same; or 0 */
+		size_t run; /* of it and the next ones: cells about the same, or about two; or 0 */
+		enum column_about second; /* of the run; the first one if it has no other */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	enum value_format format;
@@ -36,7 +37,7 @@ struct columns {
 	struct text line;
 	/* What cells in a row that are all about the same looked like, in memory. */
 	struct cached {
-		uint64_t batch, key; /* batch 0: nothing */
+		uint64_t scope, key[2]; /* scope 0: nothing */
 		uint32_t offset, length;
 	} (*cache)[CACHE_SLOTS]; /* for each run of such cells */
 	size_t runs;
@@ -180,19 +181,33 @@ static void choose_all(struct columns *c)
 			add(c, column_kinds[i].name, strlen(column_kinds[i].name));
 }
 
+/* Cells about these two are kept together: few rows have one of the other alone. */
+static bool go_together(enum column_about a, enum column_about b)
+{
+	return (a == ABOUT_PROCESS && b == ABOUT_FAMILY) ||
+	       (a == ABOUT_DESTINATION && b == ABOUT_PORT);
+}
+
 /* Without memory for it, or with widths that change, each cell is made anew. */
 static void find_runs(struct columns *c)
 {
 	if (c->adapt)
 		return;
 	for (size_t i = 0, end; i < c->count; i = end) {
-		enum column_about about = c->cells[i].kind->about;
+		enum column_about about = c->cells[i].kind->about, second = about;
 
-		for (end = i + 1; end < c->count && c->cells[end].kind->about == about; end++)
-			continue;
+		for (end = i + 1; end < c->count; end++) {
+			enum column_about next = c->cells[end].kind->about;
+
+			if (second == about && go_together(about, next))
+				second = next;
+			if (next != about && next != second)
+				break;
+		}
 		if (about == ABOUT_EVENT)
 			continue;
 		c->cells[i].run = end - i;
+		c->cells[i].second = second;
 		c->runs++;
 	}
 	c->cache = c->runs ? calloc(c->runs, sizeof *c->cache) : NULL;
@@ -415,26 +430,51 @@ static void remember(struct columns *c, struct cached *cached, size_t start)
 	cached->length = (uint32_t)made.length;
 	text_put(&c->memory, made);
 	if (c->memory.failed || c->line.failed)
-		cached->batch = 0;
+		cached->scope = 0;
 }
 
-/* The same, but from memory when what they are about was seen in this batch. */
+/* What the cells of a run depend on: an address is the same in all batches. */
+static void find_key(
+	const struct cell_layout *first, const struct columns_row *row, struct cached *key)
+{
+	const struct event *e = row->event;
+	const struct address *address = NULL;
+
+	if (first->kind->about == ABOUT_SOURCE)
+		address = &e->saddr;
+	else if (first->kind->about == ABOUT_DESTINATION)
+		address = &e->daddr;
+	if (address) {
+		memcpy(key->key, address->bytes, sizeof key->key);
+		key->scope = UINT64_C(1) << 63 | address->family | (uint64_t)e->daddr.family << 8;
+		if (first->second == ABOUT_PORT)
+			key->scope |= (uint64_t)e->dport << 16;
+		return;
+	}
+	key->scope = row->batch;
+	key->key[0] = column_key(first->kind->about, row);
+	key->key[1] = first->second == first->kind->about ? 0 : column_key(first->second, row);
+}
+
+/* The same, but from memory when what they are about was seen. */
 static void put_run(
 	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
 {
-	uint64_t key = column_key(c->cells[first].kind->about, row);
-	uint64_t hash = (key + row->batch * CACHE_SLOTS) * UINT64_C(0x9e3779b97f4a7c15);
-	struct cached *cached = &c->cache[run][(hash >> 32) % CACHE_SLOTS];
 	size_t start = c->line.length;
+	struct cached key, *cached;
+	uint64_t hash;
 
-	if (cached->batch == row->batch && cached->key == key) {
-		text_put(&c->line,
-			(struct bytes){(uint8_t *)c->memory.data + cached->offset, cached->length});
+	find_key(&c->cells[first], row, &key);
+	hash = (key.scope ^ key.key[0]) * UINT64_C(0x9e3779b97f4a7c15);
+	hash = (hash ^ hash >> 32 ^ key.key[1]) * UINT64_C(0x9e3779b97f4a7c15);
+	cached = &c->cache[run][(hash >> 32) % CACHE_SLOTS];
+	if (cached->scope == key.scope && cached->key[0] == key.key[0] &&
+		cached->key[1] == key.key[1]) {
+		text_put_part(&c->line, &c->memory, cached->offset, cached->length);
 		return;
 	}
 	put_cells(c, first, behind, row);
-	cached->batch = row->batch;
-	cached->key = key;
+	*cached = key;
 	remember(c, cached, start);
 }
 
@@ -450,7 +490,8 @@ static void put_row(struct columns *c, const struct columns_row *row)
 		run += length != 0;
 		i += length ? length : 1;
 	}
-	text_string(&c->line, c->row_end);
+	if (*c->row_end)
+		text_string(&c->line, c->row_end);
 	text_string(&c->line, formats[c->format].end);
 	if (c->detail)
 		detail_put(row, &c->line);

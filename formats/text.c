@@ -12,7 +12,7 @@ void text_release(struct text *t)
 
 char *text_grow(struct text *t, size_t length)
 {
-	size_t capacity = t->capacity * 2 + length + 256;
+	size_t capacity = t->capacity * 2 + length + 256 + TEXT_SLACK;
 	char *grown = t->failed ? NULL : realloc(t->data, capacity);
 
 	if (!grown) {
@@ -39,25 +39,45 @@ void text_spaces(struct text *t, size_t count)
 	}
 }
 
+static const char pairs[] =
+	"00010203040506070809101112131415161718192021222324252627282930313233343536373839"
+	"40414243444546474849505152535455565758596061626364656667686970717273747576777879"
+	"8081828384858687888990919293949596979899";
+
+/* Puts the last count digits in front of end. */
+static inline void put_back(char *end, uint64_t number, unsigned int count)
+{
+	for (; count > 1; count -= 2, number /= 100) {
+		end -= 2;
+		memcpy(end, pairs + number % 100 * 2, 2);
+	}
+	if (count)
+		*--end = (char)('0' + number % 10);
+}
+
 void text_unsigned(struct text *t, uint64_t number)
 {
-	char digits[20], *p = digits + sizeof digits;
+	unsigned int count = 1;
+	char *out;
 
-	do
-		*--p = (char)('0' + number % 10);
-	while (number /= 10);
-	text_put(t, (struct bytes){(uint8_t *)p, (size_t)(digits + sizeof digits - p)});
+	for (uint64_t limit = 10; number >= limit; limit *= 10)
+		if (++count == 20) /* the most that there are */
+			break;
+	out = text_reserve(t, count);
+	if (!out)
+		return;
+	put_back(out + count, number, count);
+	t->length += count;
 }
 
 /* Exactly count digits, with zeros in front. */
-static void put_digits(struct text *t, uint32_t number, unsigned int count)
+static inline void put_digits(struct text *t, uint32_t number, unsigned int count)
 {
 	char *out = text_reserve(t, count);
 
 	if (!out)
 		return;
-	for (unsigned int i = count; i-- > 0; number /= 10)
-		out[i] = (char)('0' + number % 10);
+	put_back(out + count, number, count);
 	t->length += count;
 }
 
@@ -97,6 +117,7 @@ static void remember_second(struct text *t, int64_t second, bool utc)
 void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 {
 	int64_t second = wall_ns / 1000000000, ns = wall_ns % 1000000000;
+	char *out;
 
 	if (ns < 0) {
 		ns += 1000000000;
@@ -104,16 +125,22 @@ void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 	}
 	if (!t->time.valid || t->time.second != second || t->time.utc != utc)
 		remember_second(t, second, utc);
-	text_put(t, (struct bytes){(const uint8_t *)t->time.date, t->time.date_length});
+	out = text_reserve(t, sizeof t->time.date + 10 + sizeof t->time.zone);
+	if (!out)
+		return;
+	memcpy(out, t->time.date, sizeof t->time.date); /* more than it may be long */
+	out += t->time.date_length;
 	if (digits) {
 		uint32_t fraction = (uint32_t)ns;
 
 		for (unsigned int i = digits; i < 9; i++)
 			fraction /= 10;
-		text_char(t, '.');
-		put_digits(t, fraction, digits);
+		*out++ = '.';
+		put_back(out + digits, fraction, digits);
+		out += digits;
 	}
-	text_put(t, (struct bytes){(const uint8_t *)t->time.zone, t->time.zone_length});
+	memcpy(out, t->time.zone, sizeof t->time.zone);
+	t->length = (size_t)(out + t->time.zone_length - t->data);
 }
 
 int text_write(struct text *t, FILE *out)

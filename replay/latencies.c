@@ -4,7 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define OCTAVES 59
 #define BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
+
+struct histogram {
+	uint32_t *octaves[OCTAVES]; /* BUCKETS each; owned; NULL: all zero */
+	/* Places yet to be counted: many at once miss the cache less often. */
+	uint32_t recent_count;
+	uint16_t recent[LATENCIES_RECENT];
+};
 
 /*
  * Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). Returns
@@ -19,30 +27,57 @@ static uint16_t place(uint64_t value)
 	return (uint16_t)(octave * BUCKETS + (value >> (octave - 1) & (BUCKETS - 1)));
 }
 
-static int count_recent(struct latencies *l)
+static int count_recent(struct histogram *h)
 {
-	for (uint32_t i = 0; i < l->recent_count; i++) {
-		uint32_t **octave = &l->octaves[l->recent[i] / BUCKETS];
-		uint32_t *bucket;
+	for (uint32_t i = 0; i < h->recent_count; i++) {
+		uint32_t **octave = &h->octaves[h->recent[i] / BUCKETS], *bucket;
 
 		if (!*octave)
 			*octave = calloc(BUCKETS, sizeof **octave);
 		if (!*octave)
 			return -1;
-		bucket = &(*octave)[l->recent[i] % BUCKETS];
+		bucket = &(*octave)[h->recent[i] % BUCKETS];
 		*bucket += *bucket < UINT32_MAX;
 	}
-	l->recent_count = 0;
+	h->recent_count = 0;
+	return 0;
+}
+
+/* There are too many to keep each. */
+static int begin_counting(struct latencies *l)
+{
+	l->histogram = calloc(1, sizeof *l->histogram);
+	if (!l->histogram)
+		return -1;
+	for (unsigned int i = 0; i < LATENCIES_EXACT; i++)
+		l->histogram->recent[l->histogram->recent_count++] = place(l->exact[i]);
+	free(l->exact);
+	l->exact = NULL;
 	return 0;
 }
 
 int latencies_add(struct latencies *l, uint64_t value)
 {
-	if (l->count < LATENCIES_EXACT)
-		l->exact[l->count] = value;
-	l->count++;
-	l->recent[l->recent_count++] = place(value);
-	return l->recent_count < LATENCIES_RECENT ? 0 : count_recent(l);
+	uint64_t count = l->count, *grown;
+
+	if (count >= LATENCIES_EXACT) {
+		struct histogram *h;
+
+		if (count == LATENCIES_EXACT && begin_counting(l))
+			return -1;
+		l->count++;
+		h = l->histogram;
+		h->recent[h->recent_count++] = place(value);
+		return h->recent_count < LATENCIES_RECENT ? 0 : count_recent(h);
+	}
+	if (!(count & (count - 1))) { /* room for the next power of two, but at least 2 */
+		grown = realloc(l->exact, (count ? count * 2 : 2) * sizeof *grown);
+		if (!grown)
+			return -1;
+		l->exact = grown;
+	}
+	l->exact[l->count++] = value;
+	return 0;
 }
 
 static int compare(const void *a, const void *b)
@@ -60,33 +95,50 @@ static uint64_t value_of(unsigned int octave, unsigned int bucket)
 	return ((uint64_t)(BUCKETS + bucket) << (octave - 1)) + (UINT64_C(1) << (octave - 1)) / 2;
 }
 
-uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
+/* Of many. */
+static uint64_t counted_percentile(const struct histogram *h, uint64_t rank)
 {
-	/* Rank, from 1. */
-	uint64_t rank = (l->count / 100) * percent + (l->count % 100 * percent + 99) / 100;
-	uint64_t sorted[LATENCIES_EXACT], seen = 0;
+	uint32_t recent[OCTAVES * BUCKETS] = {0};
+	uint64_t seen = 0;
 
-	rank = rank ? rank : 1;
-	if (l->count <= LATENCIES_EXACT) {
-		memcpy(sorted, l->exact, sizeof sorted);
-		qsort(sorted, l->count, sizeof *sorted, compare);
-		return sorted[rank - 1];
-	}
-	for (unsigned int octave = 0; octave < 59; octave++)
+	for (uint32_t i = 0; i < h->recent_count; i++)
+		recent[h->recent[i]]++;
+	for (unsigned int octave = 0; octave < OCTAVES; octave++)
 		for (unsigned int bucket = 0; bucket < BUCKETS; bucket++) {
-			if (l->octaves[octave])
-				seen += l->octaves[octave][bucket];
-			for (uint32_t i = 0; i < l->recent_count; i++)
-				seen += l->recent[i] == octave * BUCKETS + bucket;
+			if (h->octaves[octave])
+				seen += h->octaves[octave][bucket];
+			seen += recent[octave * BUCKETS + bucket];
 			if (seen >= rank)
 				return value_of(octave, bucket);
 		}
 	return 0;
 }
 
+uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
+{
+	/* Rank, from 1. */
+	uint64_t rank = (l->count / 100) * percent + (l->count % 100 * percent + 99) / 100;
+	uint64_t sorted[LATENCIES_EXACT];
+
+	rank = rank ? rank : 1;
+	if (l->histogram)
+		return counted_percentile(l->histogram, rank);
+	memcpy(sorted, l->exact, l->count * sizeof *sorted);
+	qsort(sorted, l->count, sizeof *sorted, compare);
+	return sorted[rank - 1];
+}
+
 void latencies_release(struct latencies *l)
 {
-	for (unsigned int i = 0; i < 59; i++)
-		free(l->octaves[i]);
+	for (unsigned int i = 0; l->histogram && i < OCTAVES; i++)
+		free(l->histogram->octaves[i]);
+	free(l->histogram);
+	free(l->exact);
 	memset(l, 0, sizeof *l);
+}
+
+void latencies_prefetch(const struct latencies *l)
+{
+	if (l->histogram)
+		__builtin_prefetch(&l->histogram->recent[l->histogram->recent_count], 1);
 }

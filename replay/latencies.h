@@ -6,17 +6,14 @@
 #include <stdint.h>
 
 #define LATENCIES_EXACT 32
-#define LATENCIES_RECENT 46
+#define LATENCIES_RECENT 500
 
 /* All zero is an empty one. */
 struct latencies {
 	uint64_t count;
-	/* Buckets of the last ones, yet to be counted: together that misses the cache less often.
-	 */
-	uint16_t recent[LATENCIES_RECENT];
-	uint32_t recent_count;
-	uint32_t *octaves[59];           /* 64 buckets each; owned; NULL: all zero */
-	uint64_t exact[LATENCIES_EXACT]; /* the first ones */
+	uint64_t *exact; /* of few: themselves; owned */
+	/* Of more; owned. */
+	struct histogram *histogram;
 };
 
 /* Returns 0, or -1: out of memory. */
@@ -25,6 +22,7 @@ int latencies_add(struct latencies *latencies, uint64_t value);
 /* The smallest value that percent of all are not above. Only if count is not 0. */
 uint64_t latencies_percentile(const struct latencies *latencies, unsigned int percent);
 
+void latencies_prefetch(const struct latencies *l);
 void latencies_release(struct latencies *latencies);
 
 #endif

@@ -24,7 +24,7 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
-	bool followed;  /* there may be idle sources */
+	bool followed; /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)

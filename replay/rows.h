@@ -37,6 +37,9 @@ static inline const struct result *rows_found(const struct rows *rows, uint32_t 
 		       : NULL;
 }
 
+/* The same of any row of the batch. */
+const struct result *rows_find(const struct rows *rows, uint32_t row);
+
 /* Fills in event and row as of rows->rows[i]. late: its late result, or NULL. */
 void rows_get(const struct rows *rows, uint32_t i, const struct result *late, struct event *event,
 	struct columns_row *row);

@@ -21,7 +21,7 @@ struct scan {
 	struct sessions sessions;
 	bool results;   /* rows have the late results of their events */
 	bool any_order; /* rows may come in any */
-	bool follow;  /* the end of a file is none */
+	bool follow;    /* the end of a file is none */
 	bool incomplete;
 	struct progress *progress; /* may be NULL */
 	uint64_t generation;

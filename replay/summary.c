@@ -287,8 +287,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 static uint32_t needs(const struct answer *a)
 {
 	(void)a;
-	return EVENT_BIT(EVENT_TIME) | EVENT_BIT(EVENT_PROCESS) | EVENT_BIT(EVENT_DADDR) | EVENT_BIT(EVENT_DPORT) |
-	       EVENT_RESULT_BITS;
+	return EVENT_BIT(EVENT_TIME) | EVENT_BIT(EVENT_PROCESS) | EVENT_BIT(EVENT_DADDR) |
+	       EVENT_BIT(EVENT_DPORT) | EVENT_RESULT_BITS;
 }
 
 const struct answer_kind answer_summary = {

@@ -13,14 +13,17 @@
 
 #define KEYS_MAX 16
 #define ROWS_USUAL 10
-#define MEMO_SLOTS 8192 /* a power of two */
-#define MEMO_WORDS 8
+#define MEMO_SLOTS 32768 /* a power of two */
+#define MEMO_WORDS_MAX 10
+#define ADDRESS_WORDS 3
 #define SEPARATOR '\x1f' /* no cell has one: it would be escaped */
 
 struct talker {
 	uint64_t attempts, failures;
 	int64_t first_ns, last_ns;
 	struct latencies latencies; /* of those that were established */
+	uint64_t turn;              /* of the batch in which it has its number */
+	uint32_t number;
 };
 
 enum { ATTEMPTS, FAILURES, RATE, P50, P95, P99, FIRST, LAST, FACTS };
@@ -47,14 +50,25 @@ struct answer {
 	enum value_format format;
 	struct groups groups; /* of struct talker */
 	struct text key;
+	uint32_t key_bits; /* of columns of events that the key is made of */
 	/* Whose talker it is, by what the key columns are about: spares making the key again. */
 	struct memo {
 		struct talker *talker; /* NULL: nothing */
-		uint64_t words[MEMO_WORDS];
+		uint64_t words[];      /* memo_words of them */
 	} * memo; /* NULL: some column is about the event alone, or there are too many */
-	/* With one key column that a batch has by number: its talkers in the batch. */
-	struct talker **numbered;
-	size_t numbered_capacity;
+	size_t memo_words;
+	/*
+	 * The rows of a batch are put together by talkers, so that each of these is
+	 * looked for once, and has its place in the cache while its rows are noted.
+	 */
+	struct batch_rows {
+		struct talker **talkers; /* by number; NULL: not looked for yet */
+		uint32_t *ends;          /* by number: where its rows end in order */
+		size_t number_capacity;
+		uint32_t *numbers, *order; /* of each row; the rows themselves by numbers */
+		size_t row_capacity;
+		uint64_t turn;
+	} batch;
 };
 
 static void destroy(struct answer *a)
@@ -66,7 +80,10 @@ static void destroy(struct answer *a)
 	groups_release(&a->groups);
 	text_release(&a->key);
 	free(a->memo);
-	free(a->numbered);
+	free(a->batch.talkers);
+	free(a->batch.ends);
+	free(a->batch.numbers);
+	free(a->batch.order);
 	free(a);
 }
 
@@ -111,14 +128,27 @@ static int choose_sort(struct answer *a, const char *sort, struct error *error)
 		error, "--sort: '%s' is neither a column of --top nor one of:%s", sort, known);
 }
 
+static bool is_address(enum column_about about)
+{
+	return about == ABOUT_SOURCE || about == ABOUT_DESTINATION;
+}
+
+static size_t memo_size(const struct answer *a)
+{
+	return sizeof *a->memo + a->memo_words * sizeof *a->memo->words;
+}
+
 /* Without memory for it, each row makes its key. */
 static void make_memo(struct answer *a)
 {
 	for (size_t i = 0; i < a->key_count; i++)
 		if (a->keys[i]->about == ABOUT_EVENT)
 			return;
-	if (a->key_count * 3 < MEMO_WORDS)
-		a->memo = calloc(MEMO_SLOTS, sizeof *a->memo);
+	a->memo_words = 1;
+	for (size_t i = 0; i < a->key_count; i++)
+		a->memo_words += is_address(a->keys[i]->about) ? ADDRESS_WORDS : 1;
+	if (a->memo_words <= MEMO_WORDS_MAX)
+		a->memo = calloc(MEMO_SLOTS, memo_size(a));
 }
 
 static struct answer *create(const struct answer_choice *choice, struct error *error)
@@ -135,6 +165,8 @@ static struct answer *create(const struct answer_choice *choice, struct error *e
 	if (choose_keys(a, choice->top, error)) {
 		error_prefix(error, "--top");
 	} else if (!choose_sort(a, choice->sort, error)) {
+		for (size_t i = 0; i < a->key_count; i++)
+			a->key_bits |= a->keys[i]->needs;
 		make_memo(a);
 		return a;
 	}
@@ -181,12 +213,12 @@ static size_t put_address(uint64_t *words, const struct address *address)
 {
 	memcpy(words, address->bytes, sizeof address->bytes);
 	words[2] = address->family;
-	return 3;
+	return ADDRESS_WORDS;
 }
 
 static struct talker *remembered_talker(struct answer *a, const struct columns_row *row)
 {
-	uint64_t words[MEMO_WORDS] = {0}, hash = 0;
+	uint64_t words[MEMO_WORDS_MAX] = {0}, hash = 0;
 	struct memo *memo;
 	size_t count = 1;
 
@@ -207,34 +239,34 @@ static struct talker *remembered_talker(struct answer *a, const struct columns_r
 		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
 		hash ^= hash >> 32;
 	}
-	memo = &a->memo[hash % MEMO_SLOTS];
-	if (!memo->talker || memcmp(memo->words, words, sizeof words)) {
+	memo = (struct memo *)((char *)a->memo + hash % MEMO_SLOTS * memo_size(a));
+	if (!memo->talker || memcmp(memo->words, words, a->memo_words * sizeof *words)) {
 		memo->talker = find_talker(a, row);
-		memcpy(memo->words, words, sizeof words);
+		memcpy(memo->words, words, a->memo_words * sizeof *words);
 	}
 	return memo->talker;
 }
 
 /* -1: out of memory. */
-static int note(struct talker *t, int64_t wall_ns, const struct result *result)
+static int note(struct talker *t, int64_t wall_ns, uint64_t outcome, uint64_t latency_us)
 {
 	if (wall_ns < t->first_ns)
 		t->first_ns = wall_ns;
 	if (wall_ns > t->last_ns)
 		t->last_ns = wall_ns;
 	t->attempts++;
-	t->failures += result_is_failure(result);
-	return result->outcome == OUTCOME_ESTABLISHED
-		       ? latencies_add(&t->latencies, result->latency_us)
-		       : 0;
+	t->failures += outcome == OUTCOME_FAILED || outcome == OUTCOME_ABANDONED;
+	return outcome == OUTCOME_ESTABLISHED ? latencies_add(&t->latencies, latency_us) : 0;
 }
 
 static int add(struct answer *a, const struct columns_row *row, struct error *error)
 {
 	struct talker *t = a->memo && row->batch ? remembered_talker(a, row) : find_talker(a, row);
+	const struct result *result = &row->event->result;
 
-	return t && !note(t, row->wall_ns, &row->event->result) ? 0
-								: error_set(error, "out of memory");
+	return t && !note(t, row->wall_ns, result->outcome, result->latency_us)
+		       ? 0
+		       : error_set(error, "out of memory");
 }
 
 /* The column by whose number the only key is found, and how many numbers there are. NULL: none. */
@@ -248,6 +280,7 @@ static const struct column *numbers_of(
 	case ABOUT_SOURCE:
 		return &batch->saddr;
 	case ABOUT_DESTINATION:
+	case ABOUT_FAMILY:
 		return &batch->daddr;
 	case ABOUT_PROCESS:
 		*count = batch->processes;
@@ -258,44 +291,132 @@ static const struct column *numbers_of(
 }
 
 /* False: out of memory. */
-static bool clear_numbered(struct answer *a, size_t count)
+static bool reserve(struct batch_rows *b, size_t rows, size_t numbers)
 {
-	if (count > a->numbered_capacity) {
-		free(a->numbered);
-		a->numbered = malloc(count * sizeof(struct talker *));
-		a->numbered_capacity = a->numbered ? count : 0;
+	if (rows > b->row_capacity) {
+		free(b->numbers);
+		free(b->order);
+		b->numbers = malloc(rows * sizeof *b->numbers);
+		b->order = malloc(rows * sizeof *b->order);
+		b->row_capacity = b->numbers && b->order ? rows : 0;
 	}
-	if (count > a->numbered_capacity)
+	if (numbers > b->number_capacity) {
+		free(b->talkers);
+		free(b->ends);
+		b->talkers = malloc(numbers * sizeof *b->talkers);
+		b->ends = malloc(numbers * sizeof *b->ends);
+		b->number_capacity = b->talkers && b->ends ? numbers : 0;
+	}
+	if (rows > b->row_capacity || numbers > b->number_capacity)
 		return false;
-	memset(a->numbered, 0, count * sizeof(struct talker *));
+	memset(b->talkers, 0, numbers * sizeof *b->talkers);
+	memset(b->ends, 0, numbers * sizeof *b->ends);
 	return true;
+}
+
+static struct talker *talker_of(struct answer *a, const struct rows *rows, uint32_t i)
+{
+	struct rows keys = *rows;
+	struct event event = {0};
+	struct columns_row row;
+
+	keys.bits = a->key_bits | EVENT_BIT(EVENT_TIME);
+	/* Late results are only asked for as a part of the key: they make it one of the event. */
+	rows_get(&keys, i, rows_find(rows, rows->rows[i]), &event, &row);
+	return a->memo ? remembered_talker(a, &row) : find_talker(a, &row);
+}
+
+/* Numbers the rows by their talkers. Returns how many there are; -1: out of memory. */
+static ssize_t number_talkers(struct answer *a, const struct rows *rows)
+{
+	struct batch_rows *b = &a->batch;
+	uint32_t count = 0;
+
+	b->turn++;
+	for (uint32_t i = 0; i < rows->count; i++) {
+		struct talker *t = talker_of(a, rows, i);
+
+		if (!t)
+			return -1;
+		if (t->turn != b->turn) {
+			t->turn = b->turn;
+			t->number = count++;
+			b->talkers[t->number] = t;
+		}
+		b->numbers[i] = t->number;
+	}
+	return count;
+}
+
+/* Puts the rows in the order of their numbers. */
+static void sort_rows(struct batch_rows *b, const struct rows *rows, size_t numbers)
+{
+	uint32_t end = 0;
+
+	for (uint32_t i = 0; i < rows->count; i++)
+		b->ends[b->numbers[i]]++;
+	for (size_t n = 0; n < numbers; n++) {
+		uint32_t begin = end;
+
+		end += b->ends[n];
+		b->ends[n] = begin; /* moves on to the end as rows are put there */
+	}
+	for (uint32_t i = 0; i < rows->count; i++)
+		b->order[b->ends[b->numbers[i]]++] = i;
+}
+
+static int note_rows(
+	struct talker *t, const struct rows *rows, const uint32_t *order, uint32_t count)
+{
+	const struct batch *batch = rows->batch;
+
+	for (uint32_t k = 0; k < count; k++) {
+		uint32_t row = rows->rows[order[k]];
+		uint64_t outcome = column_get(&batch->outcome, row);
+		uint64_t latency_us = column_get(&batch->latency, row);
+		const struct result *late =
+			outcome == OUTCOME_PENDING ? rows_find(rows, row) : NULL;
+
+		if (late) {
+			outcome = late->outcome;
+			latency_us = late->latency_us;
+		}
+		if (note(t, rows_wall_ns(rows, order[k]), outcome, latency_us))
+			return -1;
+	}
+	return 0;
 }
 
 static int add_rows(struct answer *a, const struct rows *rows, struct error *error)
 {
+	struct batch_rows *b = &a->batch;
 	size_t count;
-	const struct column *numbers = numbers_of(a, rows->batch, &count);
-	struct columns_row row;
-	struct event event;
-	uint32_t at = 0;
+	const struct column *column = numbers_of(a, rows->batch, &count);
+	uint32_t begin = 0;
+	ssize_t talkers;
 
-	if (numbers && !clear_numbered(a, count))
+	if (!reserve(b, rows->count, column ? count : rows->count))
 		return error_set(error, "out of memory");
-	for (uint32_t i = 0; i < rows->count; i++) {
-		const struct result *late = rows_found(rows, i, &at);
-		uint64_t number = numbers ? column_get(numbers, rows->rows[i]) : 0;
-		struct talker *t = numbers ? a->numbered[number] : NULL;
-		struct result result;
-
-		if (!t) {
-			rows_get(rows, i, late, &event, &row);
-			t = a->memo ? remembered_talker(a, &row) : find_talker(a, &row);
-		}
-		if (numbers)
-			a->numbered[number] = t;
-		if (!late)
-			batch_result(rows->batch, rows->rows[i], &result);
-		if (!t || note(t, rows_wall_ns(rows, i), late ? late : &result))
+	for (uint32_t i = 0; column && i < rows->count; i++)
+		b->numbers[i] = (uint32_t)column_get(column, rows->rows[i]);
+	talkers = column ? (ssize_t)count : number_talkers(a, rows);
+	if (talkers < 0)
+		return error_set(error, "out of memory");
+	sort_rows(b, rows, (size_t)talkers);
+	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
+		if (b->ends[n] != begin && !b->talkers[n])
+			b->talkers[n] = talker_of(a, rows, b->order[begin]);
+		if (b->ends[n] != begin && !b->talkers[n])
+			return error_set(error, "out of memory");
+	}
+	begin = 0;
+	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
+		if (n + 8 < (size_t)talkers && b->talkers[n + 8])
+			__builtin_prefetch(b->talkers[n + 8], 1);
+		if (n + 3 < (size_t)talkers && b->talkers[n + 3])
+			latencies_prefetch(&b->talkers[n + 3]->latencies);
+		if (b->ends[n] != begin &&
+			note_rows(b->talkers[n], rows, b->order + begin, b->ends[n] - begin))
 			return error_set(error, "out of memory");
 	}
 	return 0;
@@ -454,11 +575,8 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 
 static uint32_t needs(const struct answer *a)
 {
-	uint32_t bits = EVENT_BIT(EVENT_TIME) | EVENT_RESULT_BITS;
-
-	for (size_t i = 0; i < a->key_count; i++)
-		bits |= a->keys[i]->needs;
-	return bits;
+	return a->key_bits | EVENT_BIT(EVENT_TIME) | EVENT_BIT(EVENT_OUTCOME) |
+	       EVENT_BIT(EVENT_LATENCY);
 }
 
 const struct answer_kind answer_top = {
