@@ -6,7 +6,6 @@
  */
 #include "batch_builder.h"
 #include "intern.h"
-#include "skip.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -108,6 +107,8 @@ void batch_builder_free(struct batch_builder *b)
 	intern_free(b->strings);
 	intern_free(b->ipv4);
 	intern_free(b->ipv6);
+	if (b->skip)
+		skip_release(b->skip);
 	free(b->skip);
 	free(b);
 }
@@ -125,6 +126,11 @@ int batch_builder_skip(struct batch_builder *b)
 		return -1;
 	b->most -= SKIP_BYTES_MAX;
 	return 0;
+}
+
+const struct skip_set *batch_builder_values(const struct batch_builder *b)
+{
+	return b->skip;
 }
 
 uint32_t batch_builder_count(const struct batch_builder *b)

@@ -4,6 +4,7 @@
 #define BATCH_BUILDER_H
 
 #include "batch.h"
+#include "skip.h"
 
 #define BATCH_EVENTS_MAX 16384 /* also the most late results */
 
@@ -21,6 +22,9 @@ void batch_builder_pack(struct batch_builder *builder);
 
 /* The same: batches have a summary for skipping. -1: out of memory. */
 int batch_builder_skip(struct batch_builder *builder);
+
+/* The values of what was encoded last, for the summary of the file; NULL: they are not known. */
+const struct skip_set *batch_builder_values(const struct batch_builder *builder);
 
 /*
  * Copies the event and its process with up to ANCESTORS_MAX ancestors;

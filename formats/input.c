@@ -219,6 +219,11 @@ int input_read(struct input *in, uint8_t *out, size_t size, size_t *length, stru
 	return status;
 }
 
+void input_is_plain(struct input *in)
+{
+	in->begun = in->begin >= 0;
+}
+
 bool input_seeks_freely(const struct input *in)
 {
 	return in->begun && in->begin >= 0 && !in->decoder;

@@ -21,6 +21,9 @@ void input_free(struct input *input);
  */
 int input_read(struct input *input, uint8_t *out, size_t size, size_t *length, struct error *error);
 
+/* The caller has seen that the file is not compressed: nothing of it has to be read to know it. */
+void input_is_plain(struct input *input);
+
 /* True when input_seek() costs nothing: neither a pipe nor compressed. */
 bool input_seeks_freely(const struct input *input);
 

@@ -68,6 +68,9 @@ int pcapng_reader_seek(struct pcapng_reader *reader, struct pcapng_position posi
 /* Of a file that grows: its end, also inside a block, is none; more is looked for at each call. */
 void pcapng_reader_set_growing(struct pcapng_reader *reader, bool growing);
 
+/* As input_is_plain(); before anything was read. */
+void pcapng_reader_is_plain(struct pcapng_reader *reader);
+
 /* Seeking costs nothing: neither a pipe nor compressed. Known once something was read. */
 bool pcapng_reader_seeks_freely(const struct pcapng_reader *reader);
 

@@ -83,6 +83,11 @@ void pcapng_reader_set_growing(struct pcapng_reader *r, bool growing)
 	r->at_end = false;
 }
 
+void pcapng_reader_is_plain(struct pcapng_reader *r)
+{
+	input_is_plain(r->input);
+}
+
 bool pcapng_reader_seeks_freely(const struct pcapng_reader *r)
 {
 	return input_seeks_freely(r->input);

@@ -109,7 +109,11 @@ enum {
 	SUMMARY_AT_FILE = 112,    /* u32 */
 	SUMMARY_AT_CRC = 116,     /* u32, CRC-32 (IEEE 802.3) of the record with this field 0 */
 	SUMMARY_AT_BATCHES = 120, /* reference: u64 each, offset of the block in the file */
-	SUMMARY_HEADER_LENGTH = 128,
+	SUMMARY_HEADER_MIN = 128, /* of a reader */
+	SUMMARY_AT_HEADS = 128,   /* reference: headers of the batches, as many as fit */
+	SUMMARY_AT_SKIP = 136,    /* reference: summary for skipping of the whole file */
+	SUMMARY_AT_COUNT = 144,   /* u64, batches in this file */
+	SUMMARY_HEADER_LENGTH = 152,
 };
 
 enum compression {

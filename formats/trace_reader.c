@@ -2,29 +2,31 @@
 #include "trace_reader.h"
 #include "pcapng.h"
 #include "skip.h"
+#include "trace_summary.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 /* Bytes of a batch that its head and its summary are in, as our recorder writes it. */
 #define PEEK (1024 + SKIP_BYTES_MAX)
 
 struct trace_reader {
 	const char *name;
-	struct pcapng_reader *blocks;
-	struct block block; /* of the batch that was found last */
+	int fd; /* of blocks, if that is there */
+	struct stat status;
+	struct pcapng_reader *blocks; /* NULL until it is needed */
+	struct block block;           /* of the batch that was found last */
 	struct bytes record;
 	uint32_t events; /* that it has */
 	struct trace_facts facts;
-	/* Where the batches stand, as a valid summary at the end of the file says. */
-	int fd; /* of blocks; -1: it is not asked for a summary (any more) */
-	uint64_t *offsets;
-	size_t offset_count, offset_next;
+	struct trace_summary summary;
+	size_t next; /* batch of the summary that is looked for */
+	bool may_have_summary, sought;
+	bool copied; /* the head that was found last is the summary's */
+	bool ended;  /* it was told that the file cannot be read */
 };
 
 /* Another open file than ours, whose offset others share. */
@@ -41,43 +43,63 @@ static int open_stdin(void)
 
 struct trace_reader *trace_reader_open(const char *name, struct error *error)
 {
-	struct trace_reader *r;
-	struct stat status;
-	int fd;
+	struct trace_reader *r = calloc(1, sizeof *r);
+	bool is_stdin = !strcmp(name, "-");
 
-	fd = strcmp(name, "-") ? open(name, O_RDONLY | O_CLOEXEC) : open_stdin();
-	if (fd < 0) {
-		error_set(error, "%s: cannot open: %s", name, strerror(errno));
-		return NULL;
-	}
-	if (!fstat(fd, &status) && S_ISDIR(status.st_mode)) {
-		error_set(error, "%s: is a directory, a trace file is expected", name);
-		close(fd);
-		return NULL;
-	}
-	r = calloc(1, sizeof *r);
 	if (!r) {
-		close(fd);
-	} else {
-		r->name = strcmp(name, "-") ? name : "standard input";
-		r->fd = strcmp(name, "-") ? fd : -1;
-		r->blocks = pcapng_reader_new(fd);
-	}
-	if (!r || !r->blocks) {
-		free(r);
 		error_set(error, "%s: out of memory", name);
 		return NULL;
 	}
-	return r;
+	r->fd = is_stdin ? open_stdin() : open(name, O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0) {
+		error_set(error, "%s: cannot open: %s", name, strerror(errno));
+	} else if (!fstat(r->fd, &r->status) && S_ISDIR(r->status.st_mode)) {
+		error_set(error, "%s: is a directory, a trace file is expected", name);
+	} else {
+		r->name = is_stdin ? "standard input" : name;
+		r->may_have_summary = !is_stdin && S_ISREG(r->status.st_mode);
+		return r;
+	}
+	trace_reader_free(r);
+	return NULL;
+}
+
+static void close_blocks(struct trace_reader *r)
+{
+	if (!r->blocks && r->fd >= 0)
+		close(r->fd);
+	pcapng_reader_free(r->blocks);
+	r->blocks = NULL;
+	r->fd = -1;
 }
 
 void trace_reader_free(struct trace_reader *r)
 {
 	if (!r)
 		return;
-	pcapng_reader_free(r->blocks);
-	free(r->offsets);
+	close_blocks(r);
+	summary_release(&r->summary);
 	free(r);
+}
+
+static int need_blocks(struct trace_reader *r, struct error *error)
+{
+	if (r->blocks)
+		return 0;
+	if (r->fd >= 0)
+		r->blocks = pcapng_reader_new(r->fd);
+	if (!r->blocks) {
+		r->fd = -1;
+		return error_set(error, "out of memory");
+	}
+	if (r->summary.block)
+		pcapng_reader_is_plain(r->blocks);
+	return 0;
+}
+
+const struct stat *trace_reader_status(const struct trace_reader *r)
+{
+	return &r->status;
 }
 
 const char *trace_reader_name(const struct trace_reader *r)
@@ -89,24 +111,8 @@ struct trace_facts trace_reader_facts(const struct trace_reader *r)
 {
 	struct trace_facts facts = r->facts;
 
-	facts.is_pcapng = pcapng_reader_is_pcapng(r->blocks);
+	facts.is_pcapng = r->summary.block || (r->blocks && pcapng_reader_is_pcapng(r->blocks));
 	return facts;
-}
-
-/* A copied or damaged summary proves nothing. */
-static bool summary_is_valid(struct bytes record, uint64_t offset)
-{
-	static const uint8_t zero[4];
-	const uint8_t *p = record.data;
-	uLong crc;
-
-	if (get_le32(p + RECORD_AT_HEADER_LENGTH) < SUMMARY_HEADER_LENGTH ||
-		get_le64(p + SUMMARY_AT_OWN_OFFSET) != offset)
-		return false;
-	crc = crc32(0, p, SUMMARY_AT_CRC);
-	crc = crc32(crc, zero, 4);
-	crc = crc32(crc, p + SUMMARY_AT_CRC + 4, (uInt)(record.length - SUMMARY_AT_CRC - 4));
-	return crc == get_le32(p + SUMMARY_AT_CRC);
 }
 
 /* True for a record of ours, which is yet to be checked; only PEEK bytes of it may be there. */
@@ -145,6 +151,19 @@ static bool is_there(const struct trace_reader *r, struct bytes part)
 	return !part.length || part.data + part.length <= body->data + body->length;
 }
 
+static void count_batch(struct trace_reader *r, const struct batch *head)
+{
+	r->events = head->events;
+	r->facts.batches++;
+	r->facts.events += r->events;
+}
+
+static void discount_batch(struct trace_reader *r)
+{
+	r->facts.batches--;
+	r->facts.events -= r->events;
+}
+
 /* Returns 1: the head of a batch, 0: something else, -1. */
 static int parse_block(struct trace_reader *r, struct batch *head, struct error *error)
 {
@@ -180,125 +199,163 @@ static int parse_block(struct trace_reader *r, struct batch *head, struct error 
 	}
 	if (!is_there(r, head->header.skip))
 		head->header.skip.length = 0;
-	r->events = head->events;
-	r->facts.batches++;
-	r->facts.events += r->events;
+	count_batch(r, head);
 	return 1;
-}
-
-/* The whole block at that offset of the file, if it is one. */
-static bool read_block_at(int fd, uint64_t offset, uint8_t *block, uint32_t length)
-{
-	return pread(fd, block, length, (off_t)offset) == (ssize_t)length &&
-	       get_le32(block) == BLOCK_CUSTOM_NO_COPY && get_le32(block + 4) == length &&
-	       get_le32(block + length - 4) == length;
-}
-
-/* Takes the offsets of a valid summary, if they are in order and before it. */
-static void take_offsets(struct trace_reader *r, struct bytes record, uint64_t end)
-{
-	uint32_t at = get_le32(record.data + SUMMARY_AT_BATCHES);
-	uint32_t length = get_le32(record.data + SUMMARY_AT_BATCHES + 4);
-	struct bytes offsets;
-	uint64_t before = 0;
-
-	if (!bytes_slice(record, at, length, &offsets) || length % 8 || !length)
-		return;
-	r->offsets = malloc(length);
-	for (uint32_t i = 0; r->offsets && i < length / 8; i++) {
-		r->offsets[i] = get_le64(offsets.data + i * 8);
-		if (r->offsets[i] <= before || r->offsets[i] >= end)
-			return;
-		before = r->offsets[i];
-	}
-	r->offset_count = r->offsets ? length / 8 : 0;
 }
 
 /*
  * Looks for the summary at the end of the file: with it what stands between the
  * batches, most of all packets, need not be read. Without it blocks are walked.
  */
-static void find_offsets(struct trace_reader *r)
+static void find_summary(struct trace_reader *r)
 {
-	struct stat status;
-	struct bytes record;
-	struct error ignored;
-	uint8_t last[4], *block;
-	uint64_t offset;
-	uint32_t length;
-	int kind, fd = r->fd;
+	if (!r->may_have_summary)
+		return;
+	r->may_have_summary = false;
+	if (!summary_find(&r->summary, r->fd, (uint64_t)r->status.st_size))
+		return;
+	r->facts.has_records = true;
+	/* Behind the last of several that do not say all there may be more. */
+	if (!r->summary.complete && r->summary.head_count &&
+		r->summary.head_count == r->summary.count)
+		r->summary.head_count--;
+	if (r->blocks)
+		pcapng_reader_is_plain(r->blocks);
+}
 
-	r->fd = -1;
-	if (fd < 0 || fstat(fd, &status) || !S_ISREG(status.st_mode) || status.st_size < 4 ||
-		pread(fd, last, 4, status.st_size - 4) != 4)
-		return;
-	length = get_le32(last);
-	if (length < BLOCK_LENGTH_MIN + 4 + SUMMARY_HEADER_LENGTH || length % 4 ||
-		length > BLOCK_LENGTH_MAX || length > (uint64_t)status.st_size)
-		return;
-	block = malloc(length);
-	offset = (uint64_t)status.st_size - length;
-	if (block && read_block_at(fd, offset, block, length) &&
-		!memcmp(block + 12, RECORD_MAGIC, 8) &&
-		!record_parse((struct bytes){block + 12, length - BLOCK_LENGTH_MIN - 4}, &record,
-			&kind, &ignored) &&
-		kind == RECORD_SUMMARY && summary_is_valid(record, offset))
-		take_offsets(r, record, offset);
-	free(block);
+/* The first batch behind the one at hand; summary.count: none that is known. */
+static size_t next_batch(struct trace_reader *r)
+{
+	const struct trace_summary *s = &r->summary;
+
+	while (r->next < s->count && summary_offset(s, r->next) <= r->block.offset)
+		r->next++;
+	return r->next;
+}
+
+static void disbelieve(struct trace_reader *r)
+{
+	r->summary.head_count = 0;
+	r->summary.complete = false;
+}
+
+/* What the summary says of the next batch. Returns 1; 0: nothing; it has to be read. */
+static int copied_head(struct trace_reader *r, struct batch *head)
+{
+	size_t number = next_batch(r);
+
+	if (number >= r->summary.head_count)
+		return 0;
+	if (summary_head(&r->summary, number, head)) {
+		disbelieve(r);
+		return 0;
+	}
+	r->block.offset = summary_offset(&r->summary, number);
+	r->copied = true;
+	count_batch(r, head);
+	return 1;
 }
 
 /* To the next batch, when it is known where that is. What stands there is checked as any block. */
 static void go_to_batch(struct trace_reader *r)
 {
 	struct pcapng_position position = {0};
+	size_t number = next_batch(r);
 
-	while (r->offset_next < r->offset_count && r->offsets[r->offset_next] <= r->block.offset)
-		r->offset_next++;
-	if (r->offset_next == r->offset_count)
+	if (number == r->summary.count)
 		return;
-	position.offset = r->offsets[r->offset_next++];
+	position.offset = summary_offset(&r->summary, number);
+	r->next++;
 	if (pcapng_reader_seek(r->blocks, position))
-		r->offset_count = r->offset_next = 0;
+		r->summary.count = r->next = 0;
 }
 
-int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *error)
+static int read_head(struct trace_reader *r, struct batch *head, struct error *error)
 {
 	int n;
 
-	go_to_batch(r);
 	while ((n = pcapng_reader_peek(r->blocks, RECORD_MAGIC, PEEK, &r->block, error)) != 0) {
 		r->facts.closed = false; /* until a summary is the last thing in the file */
-		if (n < 0)
-			break;
-		n = parse_block(r, head, error);
+		n = n > 0 ? parse_block(r, head, error) : n;
 		if (n)
 			break;
-		if (r->fd >= 0 && trace_reader_seeks_freely(r)) {
-			find_offsets(r);
-			go_to_batch(r);
-		}
 	}
 	return n < 0 ? error_prefix(error, r->name) : n;
 }
 
+int trace_reader_head(struct trace_reader *r, struct batch *head, struct error *error)
+{
+	bool sought = r->sought;
+	int n;
+
+	r->copied = r->sought = false;
+	if (!sought) {
+		find_summary(r);
+		if (copied_head(r, head))
+			return 1;
+		if (r->summary.complete) {
+			r->facts.closed = true;
+			return 0;
+		}
+	}
+	if (need_blocks(r, error)) {
+		n = r->ended ? 0 : -1;
+		r->ended = true;
+		return n ? error_prefix(error, r->name) : 0;
+	}
+	go_to_batch(r);
+	return read_head(r, head, error);
+}
+
+int trace_reader_look(struct trace_reader *r, struct batch *head, struct error *error)
+{
+	struct pcapng_position position = {.offset = r->block.offset};
+	size_t number = r->next;
+	int n;
+
+	if (!r->copied)
+		return 0;
+	r->copied = false;
+	discount_batch(r);
+	if (need_blocks(r, error) || pcapng_reader_seek(r->blocks, position))
+		return error_prefix(error, r->name);
+	n = pcapng_reader_peek(r->blocks, RECORD_MAGIC, PEEK, &r->block, error);
+	n = n > 0 ? parse_block(r, head, error) : n;
+	if (n < 0)
+		return error_prefix(error, r->name);
+	if (n > 0 && summary_agrees(&r->summary, number, r->record))
+		return 1;
+	if (n > 0)
+		discount_batch(r);
+	disbelieve(r);
+	error_set(error, "the summary at the end says otherwise of this batch");
+	r->block.offset = position.offset;
+	at_offset(r, error);
+	r->block.offset--;
+	return error_prefix(error, r->name);
+}
+
 int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error *error)
 {
-	int n = read_whole(r, error);
+	int n = trace_reader_look(r, batch, error);
 
+	if (n < 0) {
+		batch->events = batch->late = 0;
+		return -1;
+	}
+	n = read_whole(r, error);
 	if (n > 0 && !batch_open(batch, r->record, error))
 		return 1;
 	batch->events = batch->late = 0;
 	if (n > 0)
 		return trace_reader_damaged(r, error);
-	r->facts.batches--;
-	r->facts.events -= r->events;
+	discount_batch(r);
 	return n ? error_prefix(error, r->name) : 0;
 }
 
 int trace_reader_damaged(struct trace_reader *r, struct error *error)
 {
-	r->facts.batches--;
-	r->facts.events -= r->events;
+	discount_batch(r);
 	at_offset(r, error);
 	return error_prefix(error, r->name);
 }
@@ -318,24 +375,44 @@ int trace_reader_next(struct trace_reader *r, struct batch *batch, struct error 
 
 bool trace_reader_seeks_freely(const struct trace_reader *r)
 {
-	return pcapng_reader_seeks_freely(r->blocks);
+	return r->blocks ? pcapng_reader_seeks_freely(r->blocks) : r->summary.block != NULL;
 }
 
 struct pcapng_position trace_reader_position(const struct trace_reader *r)
 {
+	if (r->copied || !r->blocks)
+		return (struct pcapng_position){.offset = r->block.offset};
 	return pcapng_reader_position(r->blocks);
 }
 
 int trace_reader_seek(struct trace_reader *r, struct pcapng_position position)
 {
-	r->offset_next = 0;
+	struct error ignored;
+
+	r->next = 0;
+	r->sought = true;
+	r->copied = false;
 	r->block.offset = position.offset ? position.offset - 1 : 0;
-	return pcapng_reader_seek(r->blocks, position);
+	return need_blocks(r, &ignored) || pcapng_reader_seek(r->blocks, position) ? -1 : 0;
+}
+
+size_t trace_reader_park(struct trace_reader *r)
+{
+	if (!r->summary.complete)
+		return 0;
+	close_blocks(r);
+	r->facts = (struct trace_facts){.has_records = true};
+	r->block.offset = r->next = 0;
+	r->copied = false;
+	return sizeof *r + r->summary.record.length;
 }
 
 void trace_reader_set_growing(struct trace_reader *r, bool growing)
 {
+	struct error ignored;
+
 	if (growing)
-		r->fd = -1;
-	pcapng_reader_set_growing(r->blocks, growing);
+		r->may_have_summary = false;
+	if (!need_blocks(r, &ignored))
+		pcapng_reader_set_growing(r->blocks, growing);
 }

@@ -6,6 +6,8 @@
 #include "batch.h"
 #include "pcapng.h"
 
+#include <sys/stat.h>
+
 struct trace_reader;
 
 /* Opens name; "-" is standard input. NULL: see error. */
@@ -20,12 +22,20 @@ void trace_reader_free(struct trace_reader *reader);
 int trace_reader_next(struct trace_reader *reader, struct batch *batch, struct error *error);
 
 /*
- * The same in two steps. The head is only the header of the batch and the numbers
+ * The same in steps. The head is only the header of the batch and the numbers
  * of rows; trace_reader_load() then decodes it, as batch_open(), or the next
  * trace_reader_head() skips it unread. trace_reader_damaged() is for what
  * batch_need() then finds: it completes the message, and the batch does not count.
  */
 int trace_reader_head(struct trace_reader *reader, struct batch *head, struct error *error);
+
+/*
+ * The head may come from the summary of the file, with the file's summary for skipping.
+ * Then this reads that of the batch, with its own one. Returns 1; 0: it did already;
+ * -1: it is damaged, or the summary lied, which then is not believed any more: the
+ * next trace_reader_head() is this batch again, as it is.
+ */
+int trace_reader_look(struct trace_reader *reader, struct batch *head, struct error *error);
 int trace_reader_load(struct trace_reader *reader, struct batch *batch, struct error *error);
 int trace_reader_damaged(struct trace_reader *reader, struct error *error);
 
@@ -40,6 +50,13 @@ int trace_reader_seek(struct trace_reader *reader, struct pcapng_position positi
 void trace_reader_set_growing(struct trace_reader *reader, bool growing);
 bool trace_reader_seeks_freely(const struct trace_reader *reader);
 
+/*
+ * After the last head: if all came from the summary, closes the file; trace_reader_head()
+ * then gives them again, and they cannot be loaded. Returns the bytes that it holds, 0: it cannot.
+ */
+size_t trace_reader_park(struct trace_reader *reader);
+
+const struct stat *trace_reader_status(const struct trace_reader *reader);
 const char *trace_reader_name(const struct trace_reader *reader);
 
 /* What was found up to now. */

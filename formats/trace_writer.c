@@ -44,6 +44,14 @@ struct held {
 	uint8_t record[RECORD_PLAIN_MAX];
 };
 
+/* Headers of batches, for the summary, whose names stand in texts. */
+#define HEADS_MAX ((RECORD_MOST - SUMMARY_HEADER_LENGTH) / (8 + BATCH_HEADER_LENGTH))
+struct heads {
+	size_t count, length;
+	uint8_t headers[HEADS_MAX][BATCH_HEADER_LENGTH];
+	uint8_t texts[4096];
+};
+
 struct trace_writer {
 	trace_sink *sink;
 	void *context;
@@ -65,6 +73,8 @@ struct trace_writer {
 	int64_t first_ns, last_ns; /* wall clock */
 	uint64_t *batches;
 	size_t batch_count, batch_capacity;
+	struct heads *heads;    /* of the first of them; NULL: none yet */
+	struct skip_set values; /* of all of them */
 	uint8_t record[RECORD_PLAIN_MAX];
 	uint8_t block[BLOCK_CAPACITY];
 };
@@ -369,12 +379,52 @@ void trace_writer_free(struct trace_writer *w)
 	free(w->held);
 	free(w->trace);
 	free(w->batches);
+	free(w->heads);
+	skip_release(&w->values);
 	free(w);
 }
 
 uint64_t trace_writer_size(const struct trace_writer *w)
 {
 	return w->size;
+}
+
+/* Makes a reference of the header one to the texts. False: there is no room. */
+static bool keep_text(struct heads *heads, uint8_t *header, unsigned int at, const uint8_t *record)
+{
+	const uint8_t *text = record + get_le32(header + at), *known = NULL;
+	size_t length = get_le32(header + at + 4);
+
+	if (length && heads->length)
+		known = memmem(heads->texts, heads->length, text, length);
+	if (!known && length > sizeof heads->texts - heads->length)
+		return false;
+	if (!known) {
+		memcpy(heads->texts + heads->length, text, length);
+		known = heads->texts + heads->length;
+		heads->length += length;
+	}
+	put_le(header + at, length ? (uint64_t)(known - heads->texts) : 0, 4);
+	return true;
+}
+
+/* Of the batch in w->record, if those of all before it were kept. Without memory there is none. */
+static void keep_head(struct trace_writer *w)
+{
+	struct heads *heads = w->heads;
+	uint8_t *header;
+
+	if (!heads)
+		heads = w->heads = calloc(1, sizeof *heads);
+	if (!heads || heads->count < w->batch_count || heads->count == HEADS_MAX)
+		return;
+	header = heads->headers[heads->count];
+	memcpy(header, w->record, BATCH_HEADER_LENGTH);
+	/* Who searches for records after damage must not take it for one. */
+	memset(header + RECORD_AT_MAGIC, 0, RECORD_AT_KIND - RECORD_AT_MAGIC);
+	memset(header + BATCH_AT_SKIP, 0, BATCH_AT_BODY_LENGTH - BATCH_AT_SKIP);
+	heads->count += keep_text(heads, header, BATCH_AT_HOST, w->record) &&
+			keep_text(heads, header, BATCH_AT_BACKEND, w->record);
 }
 
 static int remember_batch(struct trace_writer *w, uint64_t offset, struct error *error)
@@ -388,6 +438,7 @@ static int remember_batch(struct trace_writer *w, uint64_t offset, struct error 
 		w->batches = grown;
 		w->batch_capacity = capacity;
 	}
+	keep_head(w);
 	w->batches[w->batch_count++] = offset;
 	return 0;
 }
@@ -539,6 +590,8 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 
 	header->file = w->file;
 	length = batch_builder_encode(builder, header, w->record);
+	if (events)
+		skip_add_all(&w->values, batch_builder_values(builder));
 	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
 				  write_blocks, w, error))
 		return -1;
@@ -571,16 +624,59 @@ static int write_statistics(struct trace_writer *w, struct error *error)
 	return write_block(w, &block, error);
 }
 
+/* Puts that into the record at length. Returns its end. */
+static size_t put_part(uint8_t *record, unsigned int at, size_t length, size_t part)
+{
+	put_le(record + at, part ? length : 0, 4);
+	put_le(record + at + 4, part, 4);
+	return length + part;
+}
+
+/* The texts come behind the headers, whose references count from their own first byte. */
+static size_t put_heads(struct trace_writer *w, size_t length, size_t count)
+{
+	const struct heads *heads = w->heads;
+	size_t texts = length + count * BATCH_HEADER_LENGTH;
+
+	put_part(w->record, SUMMARY_AT_HEADS, length, count * BATCH_HEADER_LENGTH);
+	for (size_t i = 0; i < count; i++, length += BATCH_HEADER_LENGTH) {
+		uint8_t *header = w->record + length;
+
+		memcpy(header, heads->headers[i], BATCH_HEADER_LENGTH);
+		for (unsigned int at = BATCH_AT_HOST; at <= BATCH_AT_BACKEND; at += 8)
+			if (get_le32(header + at + 4))
+				put_le(header + at, texts - length + get_le32(header + at), 4);
+	}
+	memcpy(w->record + texts, heads->texts, heads->length);
+	return texts + heads->length;
+}
+
+/* Offsets, then the summary for skipping, then heads: of each what fits. Returns the length. */
+static size_t put_parts(struct trace_writer *w)
+{
+	size_t length = SUMMARY_HEADER_LENGTH, count = (RECORD_MOST - length) / 8, skip;
+
+	/* A reader that finds fewer than there are walks on from the last. */
+	count = w->batch_count < count ? w->batch_count : count;
+	for (size_t i = 0; i < count; i++)
+		put_le(w->record + length + i * 8, w->batches[i], 8);
+	length = put_part(w->record, SUMMARY_AT_BATCHES, length, count * 8);
+	skip = skip_encode_file(&w->values, w->record + length);
+	if (skip <= RECORD_MOST - length)
+		length = put_part(w->record, SUMMARY_AT_SKIP, length, skip);
+	if (!w->heads || w->heads->length > RECORD_MOST - length)
+		return length;
+	count = (RECORD_MOST - length - w->heads->length) / BATCH_HEADER_LENGTH;
+	count = w->heads->count < count ? w->heads->count : count;
+	return count ? put_heads(w, length, count) : length;
+}
+
 static int write_summary(struct trace_writer *w, struct error *error)
 {
 	const struct counters *c = &w->last.counters;
-	/* As many as fit; a reader that finds fewer than there are walks on from the last. */
-	size_t most = (RECORD_MOST - SUMMARY_HEADER_LENGTH) / 8;
-	size_t count = w->batch_count < most ? w->batch_count : most;
-	size_t length = SUMMARY_HEADER_LENGTH + count * 8;
+	size_t length;
 
 	begin_record(w, RECORD_SUMMARY, SUMMARY_HEADER_LENGTH);
-	put_le(w->record + RECORD_AT_LENGTH, length, 4);
 	put_le(w->record + SUMMARY_AT_OWN_OFFSET, w->size, 8);
 	put_le(w->record + SUMMARY_AT_FIRST_NS, (uint64_t)w->first_ns, 8);
 	put_le(w->record + SUMMARY_AT_LAST_NS, (uint64_t)w->last_ns, 8);
@@ -591,10 +687,9 @@ static int write_summary(struct trace_writer *w, struct error *error)
 	put_le(w->record + SUMMARY_AT_LOST, c->lost, 8);
 	put_le(w->record + SUMMARY_AT_PARTIAL, c->partial, 8);
 	put_le(w->record + SUMMARY_AT_FILE, w->file, 4);
-	put_le(w->record + SUMMARY_AT_BATCHES, count ? SUMMARY_HEADER_LENGTH : 0, 4);
-	put_le(w->record + SUMMARY_AT_BATCHES + 4, count * 8, 4);
-	for (size_t i = 0; i < count; i++)
-		put_le(w->record + SUMMARY_HEADER_LENGTH + i * 8, w->batches[i], 8);
+	put_le(w->record + SUMMARY_AT_COUNT, w->batch_count, 8);
+	length = put_parts(w);
+	put_le(w->record + RECORD_AT_LENGTH, length, 4);
 	put_le(w->record + SUMMARY_AT_CRC, crc32(0, w->record, (unsigned int)length), 4);
 	return write_record(w, BLOCK_CUSTOM_NO_COPY, w->record, length, error);
 }

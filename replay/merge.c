@@ -7,12 +7,13 @@
 #define HOST_MAX 255   /* bytes of a name; a writer cuts there too */
 #define READY_MAX 500  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
 #define OTHER_FILES 32 /* that are open besides */
+#define KEPT_MAX (32u << 20) /* bytes of the summaries of files of which nothing is wanted */
 
 struct merge {
 	struct scan scan;
 	struct selector *selector;
 	struct trace_file **files;
-	size_t file_count;
+	size_t file_count, kept; /* bytes of them */
 	struct source **sources;
 	size_t count, started; /* sources that are in the heap or ended */
 	struct source **heap;  /* by time, then by the order in which they were added */
@@ -80,11 +81,8 @@ void merge_show_progress(struct merge *m, struct progress *progress)
 	m->scan.progress = progress;
 }
 
-/* context: struct merge */
-static void note_host(void *context, struct bytes host)
+static void note_host(struct merge *m, struct bytes host)
 {
-	struct merge *m = context;
-
 	if (host.length > HOST_MAX)
 		host.length = HOST_MAX;
 	if (m->host.data) {
@@ -94,6 +92,16 @@ static void note_host(void *context, struct bytes host)
 	if (host.length)
 		memcpy(m->host_bytes, host.data, host.length);
 	m->host = (struct bytes){m->host_bytes, host.length};
+}
+
+/* file_head; context: struct merge */
+static bool note_head(void *context, const struct batch *head)
+{
+	const struct merge *m = context;
+
+	if (head->events)
+		note_host(context, head->header.host);
+	return source_wants(m->scan.filter, head);
 }
 
 static void *grow(void *array, size_t count, size_t size)
@@ -136,10 +144,12 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 		free(file);
 		return error_set(error, "%s: out of memory", name);
 	}
-	if (trace_file_open(file, name, note_host, m, error)) {
+	if (trace_file_open(
+		    file, name, !m->scan.follow && m->kept < KEPT_MAX, note_head, m, error)) {
 		free(file);
 		return -1;
 	}
+	m->kept += file->kept;
 	m->files[m->file_count++] = file;
 	if (m->scan.follow && file->session_count > 1)
 		file->session_count = 0; /* more may come */

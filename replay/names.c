@@ -57,8 +57,10 @@ static int add_directory(struct names *n, const char *name, int depth, struct er
 
 		if (!status && asprintf(&path, "%s/%s", name, entries[i]->d_name) < 0)
 			status = error_set(error, "%s: out of memory", name);
+		/* Of thousands of files one call each counts. */
+		info.st_mode = entries[i]->d_type == DT_REG ? S_IFREG : 0;
 		free(entries[i]);
-		if (status || !path || stat(path, &info))
+		if (status || !path || (!info.st_mode && stat(path, &info)))
 			; /* gone meanwhile, or a link to nowhere */
 		else if (S_ISDIR(info.st_mode) && depth < DEPTH_MAX)
 			status = add_directory(n, path, depth + 1, error);

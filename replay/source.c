@@ -75,30 +75,37 @@ static bool owns(const struct source *s, const uint8_t id[16])
 	return true;
 }
 
-/* What is skipped by its summary does not lack what the filter asks of processes. */
-static bool is_skipped(struct scan *scan, const struct batch *head)
-{
-	static const enum filter_fact facts[] = {
-		FACT_COMM, FACT_EXE, FACT_CONTAINER, FACT_CGROUP, FACT_ANCESTOR};
-
-	if (!filter_skips(scan->filter, head->header.skip))
-		return false;
-	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
-		scan->notes.known[facts[i]]++;
-	return true;
-}
-
-/* Whether the filter may want anything of the batch, by its head. */
-static bool is_wanted(struct scan *scan, const struct batch *head)
+static bool wants_by_head(const struct filter *filter, const struct batch *head)
 {
 	int64_t first = batch_wall_ns(head, head->header.first_ns);
 	int64_t last = batch_wall_ns(head, head->header.last_ns);
 
 	/* What a hostile head says of its times proves nothing. */
-	if (first <= last && ((scan->filter->has_since && last < scan->filter->since_ns) ||
-				     (scan->filter->has_until && first >= scan->filter->until_ns)))
+	if (first <= last && ((filter->has_since && last < filter->since_ns) ||
+				     (filter->has_until && first >= filter->until_ns)))
 		return false;
-	return filter_wants_host(scan->filter, head->header.host) && !is_skipped(scan, head);
+	return filter_wants_host(filter, head->header.host);
+}
+
+bool source_wants(const struct filter *filter, const struct batch *head)
+{
+	return head->events && wants_by_head(filter, head) &&
+	       !filter_skips(filter, head->header.skip);
+}
+
+/* The same. What is skipped by its summary does not lack what the filter asks of processes. */
+static bool is_wanted(struct scan *scan, const struct batch *head)
+{
+	static const enum filter_fact facts[] = {
+		FACT_COMM, FACT_EXE, FACT_CONTAINER, FACT_CGROUP, FACT_ANCESTOR};
+
+	if (!wants_by_head(scan->filter, head))
+		return false;
+	if (!filter_skips(scan->filter, head->header.skip))
+		return true;
+	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
+		scan->notes.known[facts[i]]++;
+	return false;
 }
 
 /* Sets the rows that are new, at s->end or later. Returns 1; 0: there are none. */
@@ -325,7 +332,13 @@ static int next_head(struct source *s, struct scan *scan)
 		}
 		if (session_has_met(s->session, h->sequence, h->sequence + s->batch.events))
 			continue;
-		return 1;
+		n = trace_reader_look(s->reader, &s->batch, &error);
+		if (n == 0 || (n > 0 && is_wanted(scan, &s->batch)))
+			return 1;
+		if (n > 0)
+			pass_over(s);
+		else
+			scan_report(scan, &error);
 	}
 }
 

@@ -61,6 +61,9 @@ struct source {
 	uint64_t order;      /* for the merge: in which it came */
 };
 
+/* Whether the filter may want anything of a batch, by its head. */
+bool source_wants(const struct filter *filter, const struct batch *head);
+
 /* Goes to the next row that matches. */
 void source_advance(struct source *source, struct scan *scan);
 

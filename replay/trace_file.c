@@ -2,21 +2,6 @@
 #include "trace_file.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* Whether it is a pipe or the like; and which file it is. */
-static void identify(struct trace_file *file, const char *name)
-{
-	struct stat status;
-
-	file->is_stream = true;
-	if (strcmp(name, "-") ? stat(name, &status) : fstat(STDIN_FILENO, &status))
-		return;
-	file->is_stream = !S_ISREG(status.st_mode);
-	file->device = status.st_dev;
-	file->inode = status.st_ino;
-}
 
 static struct file_session *find(struct trace_file *file, const struct batch *head)
 {
@@ -53,41 +38,47 @@ static void note(struct trace_file *file, const struct batch *head)
 	}
 }
 
-static void look_through(struct trace_file *file, file_host *host, void *context)
+/* Returns whether any of it is wanted, or damaged. */
+static bool look_through(struct trace_file *file, file_head *wants, void *context)
 {
 	struct batch head = {0};
 	struct error ignored;
-	bool too_many = false;
+	bool too_many = false, wanted = false;
 	int n;
 
 	while ((n = trace_reader_head(file->reader, &head, &ignored)) != 0) {
-		if (n < 0)
-			continue;
-		if (head.events)
-			host(context, head.header.host);
-		if (too_many)
+		wanted |= n < 0 || wants(context, &head);
+		if (n < 0 || too_many)
 			continue;
 		note(file, &head);
 		too_many = !file->session_count;
 	}
 	batch_release(&head);
+	return wanted;
 }
 
-int trace_file_open(struct trace_file *file, const char *name, file_host *host, void *context,
-	struct error *error)
+int trace_file_open(struct trace_file *file, const char *name, bool keep, file_head *wants,
+	void *context, struct error *error)
 {
+	const struct stat *status;
+
 	memset(file, 0, sizeof *file);
-	file->name = name;
-	identify(file, name);
 	file->reader = trace_reader_open(name, error);
 	if (!file->reader)
 		return -1;
 	file->name = trace_reader_name(file->reader);
+	status = trace_reader_status(file->reader);
+	file->is_stream = !S_ISREG(status->st_mode);
+	file->device = status->st_dev;
+	file->inode = status->st_ino;
 	if (file->is_stream)
 		return 0;
-	look_through(file, host, context);
-	trace_reader_free(file->reader);
-	file->reader = NULL;
+	if (!look_through(file, wants, context) && keep)
+		file->kept = trace_reader_park(file->reader);
+	if (!file->kept) {
+		trace_reader_free(file->reader);
+		file->reader = NULL;
+	}
 	file->name = name;
 	return 0;
 }

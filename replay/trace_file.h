@@ -19,9 +19,11 @@ struct file_session {
 
 struct trace_file {
 	const char *name;
-	struct trace_reader *reader; /* of a stream: the one there is, until a source takes it */
-	bool is_stream;              /* a pipe: it can only be read once */
-	struct trace_file *next;     /* of the same session, in a source that follows */
+	/* Until a source takes it: of a stream, the one there is; or all that is to be known. */
+	struct trace_reader *reader;
+	size_t kept;             /* bytes that this one holds */
+	bool is_stream;          /* a pipe: it can only be read once */
+	struct trace_file *next; /* of the same session, in a source that follows */
 	dev_t device;
 	ino_t inode;
 	struct file_session *sessions;
@@ -31,15 +33,16 @@ struct trace_file {
 	bool ended;
 };
 
-/* Gets the host of each batch that has events. */
-typedef void file_host(void *context, struct bytes host);
+/* Gets the head of each batch. Returns whether it may be wanted. */
+typedef bool file_head(void *context, const struct batch *head);
 
 /*
  * Opens the file and, unless it is a stream, looks through it and closes it.
- * Damage is not told: reading tells it. Returns 0, or -1: it cannot be opened.
+ * Damage is not told: reading tells it. keep: if nothing in it is wanted and its
+ * summary says all there is to it, that is kept. Returns 0, or -1: it cannot be opened.
  */
-int trace_file_open(struct trace_file *file, const char *name, file_host *host, void *context,
-	struct error *error);
+int trace_file_open(struct trace_file *file, const char *name, bool keep, file_head *wants,
+	void *context, struct error *error);
 
 void trace_file_release(struct trace_file *file);
 

@@ -21,7 +21,8 @@ MAGIC = b"\x89TCPCON\n"
 SECTION, INTERFACE, STATISTICS, PACKET, PROCESS = 0x0A0D0D0A, 1, 5, 6, 0x80000001
 CUSTOM, CUSTOM_NOCOPY = 0x00000BAD, 0x40000BAD
 TRACE, BATCH, SUMMARY = 1, 2, 3
-HEADER = {TRACE: 112, BATCH: 224, SUMMARY: 128}
+HEADER = {TRACE: 112, BATCH: 224, SUMMARY: 152}
+SHORTEST = {**HEADER, BATCH: 192, SUMMARY: 128}
 WIDTHS = (0, 1, 2, 4, 8)
 MAX_ROWS, MAX_PROCESSES = 1 << 24, 1 << 16
 U32, U64 = (1 << 32) - 1, (1 << 64) - 1
@@ -164,6 +165,23 @@ def blocks(data, complain):
         offset += len(block.body) + 12
 
 
+def may_hold(skip, value):
+    """Whether a summary for skipping says that the value may be there."""
+    if len(skip) < 8:
+        return True
+    bits, each, first = unpack("<I2B", skip, 0, "summary for skipping")
+    if not bits or bits % 8 or bits // 8 > len(skip) - 8:
+        return True
+    h = 14695981039346656037
+    for byte in value:
+        h = (h ^ byte) * 1099511628211 & U64
+    h = (h ^ h >> 33) * 0xFF51AFD7ED558CCD & U64
+    h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53 & U64
+    h ^= h >> 33
+    set_bits = [((h + i * (h >> 32 | 1)) & U32) * bits >> 32 for i in range(first, first + each)]
+    return all(skip[8 + b // 8] >> b % 8 & 1 for b in set_bits)
+
+
 class Record:
     """What all records begin with; a known kind of a known major version has its fields."""
 
@@ -179,7 +197,7 @@ class Record:
         if self.length > len(payload):
             raise Damage(f"record of {self.length} bytes in a payload of {len(payload)}")
         self.bytes, self.rest = payload[: self.length], payload[self.length :]
-        if self.header > self.length or self.header < {**HEADER, BATCH: 192}.get(self.kind, 40):
+        if self.header > self.length or self.header < SHORTEST.get(self.kind, 40):
             raise Damage(f"header of {self.header} bytes in a record of {self.length}")
         self.session = self.bytes[24:40]
         self.references = []
@@ -349,21 +367,6 @@ class Record:
                 values.add(bytes((kind, bits)) + address[: bits // 8].ljust(len(address), b"\0"))
         return values
 
-    def may_hold(self, value):
-        if len(self.skip) < 8:
-            return True
-        bits, each = unpack("<IB", self.skip, 0, "summary for skipping")
-        if not bits or bits % 8 or bits // 8 > len(self.skip) - 8:
-            return True
-        h = 14695981039346656037
-        for byte in value:
-            h = (h ^ byte) * 1099511628211 & U64
-        h = (h ^ h >> 33) * 0xFF51AFD7ED558CCD & U64
-        h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53 & U64
-        h ^= h >> 33
-        set_bits = [((h + i * (h >> 32 | 1)) & U32) * bits >> 32 for i in range(each)]
-        return all(self.skip[8 + b // 8] >> b % 8 & 1 for b in set_bits)
-
     def late(self):
         """{number of an event: what became of it}"""
         return {
@@ -384,6 +387,28 @@ class Record:
         if len(offsets) % 8:
             raise Damage(f"{len(offsets)} bytes of offsets are not a multiple of 8")
         self.offsets = [o for (o,) in struct.iter_unpack("<Q", offsets)]
+        self.heads, self.skip, self.batches = [], b"", None
+        if self.header < 152:
+            return
+        heads, self.skip = self.reference(128), self.reference(136)
+        (self.batches,) = struct.unpack_from("<Q", self.bytes, 144)
+        at = 0
+        while at < len(heads):
+            length = unpack("<I", heads, at + 16, "head")
+            if length < SHORTEST[BATCH] or length > len(heads) - at:
+                raise Damage(f"head of {length} bytes")
+            self.heads.append(self.head(self.references[-2][1] + at, length))
+            at += length
+
+    def head(self, at, length):
+        """The header of a batch, and the name of the host and the backend."""
+        names = []
+        for reference in (144, 152):
+            start, size = unpack("<2I", self.bytes, at + reference, "reference")
+            if size and at + start + size > self.length:
+                raise Damage(f"reference of the head at {at} leaves the record")
+            names.append(self.bytes[at + start : at + start + size] if size else b"")
+        return self.bytes[at : at + length], *names
 
 
 def signed(value):
@@ -568,7 +593,7 @@ class Check:
                     damaged(damage, block.offset)
             items.append((block, record))
         self.order(items)
-        self.walls, self.events, self.batches, self.last = [], 0, [], None
+        self.walls, self.events, self.batches, self.heads, self.last = [], 0, [], [], None
         self.closed = False
         self.packets, self.processes = [], []
         self.has_packets = any(block.type == PACKET for block in found)
@@ -718,6 +743,7 @@ class Check:
         rows = record.rows["event"]
         self.last = record
         self.batches.append(block.offset)
+        self.heads.append(record)
         self.equal(record.file, self.file, "number of the file", block)
         self.equal(record.host, self.texts.get("host"), "host", block)
         self.equal(record.backend, self.texts.get("backend"), "backend", block)
@@ -769,11 +795,13 @@ class Check:
     def summary_for_skipping(self, block, record):
         if not record.skip:
             return
-        bits, each, *zeros = unpack("<I4B", record.skip, 0, "summary for skipping")
-        self.equal(zeros, [0, 0, 0], "bytes 5 of the summary for skipping", block)
+        bits, each, first, *zeros = unpack("<I4B", record.skip, 0, "summary for skipping")
+        self.equal(first, 0 if record.kind == BATCH else 4, "byte 5 of the summary for skipping", block)
+        self.equal(zeros, [0, 0], "bytes 6 of the summary for skipping", block)
         self.equal(len(record.skip), 8 + bits // 8, "length of the summary for skipping", block)
-        for value in sorted(record.skipped_by()):
-            self.expect(record.may_hold(value), f"{value} is not in the summary for skipping", block)
+        batches = [record] if record.kind == BATCH else self.heads
+        for value in sorted(set().union(*(batch.skipped_by() for batch in batches))):
+            self.expect(may_hold(record.skip, value), f"{value} is not in the summary for skipping", block)
 
     def columns(self, block, record):
         ids = [entry[0] for entry in record.directory]
@@ -832,6 +860,13 @@ class Check:
         self.equal(record.offsets, self.batches[: len(record.offsets)], "offsets of the batches", block)
         if len(record.offsets) < len(self.batches):
             self.expect(record.length + 8 > 262140, "offsets are missing though there is room", block)
+        self.equal(record.batches, len(self.batches), "batches in the file", block)
+        for i, (head, batch) in enumerate(zip(record.heads, self.heads)):
+            wanted = bytes(8) + batch.bytes[8:144] + head[0][144:160] + bytes(16) + batch.bytes[176 : batch.header]
+            self.equal(head, (wanted, batch.host, batch.backend), f"head of batch {i}", block)
+        if len(record.heads) < len(self.batches):
+            self.expect(record.length + 232 > 262140 - 512, "heads are missing though there is room", block)
+        self.summary_for_skipping(block, record)
 
     def end(self):
         """The last batch of the session: nothing is under way any more."""

@@ -149,7 +149,7 @@ def readable():
             block[1] = struct.pack("<I", 70000) + block[1][4:]
     save("other-number.pcapng", join(plain))
     blocks = load("plain.pcapng")
-    blocks[-1][1] = blocks[-1][1][:-1] + bytes([blocks[-1][1][-1] ^ 1])
+    blocks[-1][1] = blocks[-1][1][:-4] + bytes([blocks[-1][1][-4] ^ 1]) + blocks[-1][1][-3:]
     save("bad-checksum.pcapng", join(blocks))
     # As an option behind the record, for which the draft has room.
     blocks = load("plain.pcapng")

@@ -300,9 +300,9 @@ static void the_summary_says_where_everything_is(void **state)
 	assert_int_equal(file.length - get_le32(file.data + file.length - 4), at[7]);
 	record = (uint8_t *)file.data + at[7] + 12;
 	length = get_le32(record + 12);
-	assert_int_equal(length, 128 + 3 * 8);
+	assert_int_equal(length, 152 + 3 * 8 + 3 * 224 + strlen("hostfentry"));
 	assert_int_equal(record[8], 3);
-	assert_int_equal(get_le32(record + 16), 128);
+	assert_int_equal(get_le32(record + 16), 152);
 	assert_int_equal(get_le64(record + 40), at[7]);
 	assert_int_equal(get_le64(record + 48), 2000000000 + 3000);
 	assert_int_equal(get_le64(record + 56), 2000000000 + 4000);
@@ -313,10 +313,26 @@ static void the_summary_says_where_everything_is(void **state)
 	assert_int_equal(get_le64(record + 96), 4);
 	assert_int_equal(get_le64(record + 104), 1);
 	assert_int_equal(get_le32(record + 112), 1);
-	assert_int_equal(get_le32(record + 120), 128);
+	assert_int_equal(get_le32(record + 120), 152);
 	assert_int_equal(get_le32(record + 124), 24);
 	for (unsigned int i = 0; i < 3; i++)
-		assert_int_equal(get_le64(record + 128 + 8 * i), at[3 + i]);
+		assert_int_equal(get_le64(record + 152 + 8 * i), at[3 + i]);
+	assert_int_equal(get_le32(record + 128), 152 + 24);
+	assert_int_equal(get_le32(record + 132), 3 * 224);
+	assert_int_equal(get_le64(record + 136), 0); /* the builder did not know the values */
+	assert_int_equal(get_le64(record + 144), 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		const uint8_t *head = record + 152 + 24 + 224 * i,
+			      *batch = file.data + at[3 + i] + 12;
+
+		assert_memory_equal(head, "\0\0\0\0\0\0\0\0", 8);
+		assert_memory_equal(head + 8, batch + 8, 144 - 8);
+		assert_memory_equal(head + get_le32(head + 144), "host", 4);
+		assert_memory_equal(head + get_le32(head + 152), "fentry", 6);
+		assert_int_equal(get_le64(head + 160), 0);
+		assert_int_equal(get_le64(head + 168), 0);
+		assert_memory_equal(head + 176, batch + 176, 224 - 176);
+	}
 	crc = get_le32(record + 116);
 	put_le(record + 116, 0, 4);
 	assert_int_equal(crc32(0, record, length), crc);
@@ -371,7 +387,7 @@ static void a_changed_summary_proves_nothing(void **state)
 
 	(void)state;
 	find_blocks(file, at, COUNT(at));
-	for (size_t i = at[7] + 12; i < at[7] + 12 + 128 + 24; i++)
+	for (size_t i = at[7] + 12; i < at[7] + 12 + 152 + 24 + 3 * 224; i++)
 		for (unsigned int bit = 0; bit < 8; bit += 7) {
 			struct reading reading;
 
@@ -462,6 +478,16 @@ static void a_section_may_be_big_endian(void **state)
 	close(fd);
 }
 
+/* As a recorder of before wrote it: offsets, and nothing else of the batches. */
+static void shorten_summary(uint8_t *record)
+{
+	uint32_t length = get_le32(record + 12);
+
+	put_le(record + 16, 128, 4);
+	put_le(record + 116, 0, 4);
+	put_le(record + 116, crc32(0, record, length), 4);
+}
+
 static void other_records_are_skipped_or_told(void **state)
 {
 	static const struct {
@@ -485,6 +511,7 @@ static void other_records_are_skipped_or_told(void **state)
 
 	(void)state;
 	find_blocks(file, at, COUNT(at));
+	shorten_summary(p + at[7] + 12);
 	snprintf(where, sizeof where, ": offset %zu: ", at[3]);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		uint8_t *byte = p + at[3] + 12 + cases[i].offset, saved = *byte;
@@ -704,6 +731,7 @@ static void a_trace_record_stays_below_the_limit(void **state)
 static void a_summary_names_the_batches_that_fit(void **state)
 {
 	enum { BATCHES = 33000 };
+	struct reading reading;
 	int fd = new_file();
 	struct trace_writer *writer = start(fd, 1);
 	struct batch_builder *builder = batch_builder_new();
@@ -730,10 +758,13 @@ static void a_summary_names_the_batches_that_fit(void **state)
 	assert_true(pread(fd, record, RECORD_PAYLOAD_MAX, (off_t)summary + 12) > 0);
 	length = get_le32(record + 12);
 	assert_in_range(length, 32000 * 8, RECORD_MOST);
-	assert_int_equal(get_le32(record + 124), length - 128);
-	assert_int_equal(get_le64(record + 128 + 2 * 8), third);
+	assert_int_equal(get_le32(record + 124), length - 152);
+	assert_int_equal(get_le64(record + 152 + 2 * 8), third);
+	assert_int_equal(get_le64(record + 144), BATCHES);
 	free(record);
-	assert_true(read_fd(fd).facts.closed);
+	reading = read_fd(fd);
+	assert_true(reading.facts.closed);
+	assert_int_equal(reading.batches, BATCHES);
 }
 
 int main(void)
