@@ -16,9 +16,10 @@
 #include <bpf/bpf_core_read.h>
 #include "tcpconnect.h"
 
-#define NAMES_MAX 48 /* of a path, with its mounts */
 #define NAME_SIZE 256
 #define DESCRIBERS 4
+#define RECENTS 64    /* threads for each of them; a power of two */
+#define SENT_MAX 1024 /* so many later the recorder may begin to forget what was sent */
 #define TEXT_ROOM 16384 /* a power of two */
 
 /* Helpers that the kernel may not have: the verifier drops what is behind them. */
@@ -42,6 +43,9 @@ struct {
 	__type(value, struct described);
 } described SEC(".maps");
 
+/* Descriptions sent, by all. */
+__u64 all_sent;
+
 struct process_scratch {
 	/*
 	 * Bytes of text. In memory, for what the verifier does not know of it is the
@@ -49,6 +53,8 @@ struct process_scratch {
 	 * not at millions.
 	 */
 	__u64 used;
+	__u64 at, dentry; /* where a walk is: the mount, or the node of a cgroup */
+	__u64 steps, sum; /* of the walk */
 	struct described sent;
 	__u64 sample[(sizeof(struct sample_process) + TEXT_ROOM + TEXT_MAX) / 8];
 };
@@ -188,100 +194,92 @@ static __always_inline int add_name(struct process_scratch *scratch, __u32 from,
 	return text_used(scratch) - from <= TEXT_MAX;
 }
 
-/* Where a walk from a file up to the root of its mount namespace is. */
-struct walk {
-	struct mount *mount;
-	struct dentry *dentry;
+/* How a step of a walk, from a file up to the root of its mount namespace, went. */
+enum step {
+	STEP_ON,     /* there is more */
+	STEP_ROOT,   /* it is at the root */
+	STEP_MEMORY, /* the file never had a path */
+	STEP_BROKEN, /* it cannot be told */
 };
 
-static __always_inline void begin_walk(struct walk *w, struct file *file)
-{
-	w->mount =
-		(void *)BPF_CORE_READ(file, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
-	w->dentry = BPF_CORE_READ(file, f_path.dentry);
-}
-
-/* One step up. 1: there is a name to take first; 0: out of a mount; -1: at the root. */
-static __always_inline int walk(struct walk *w)
-{
-	struct mount *mount = w->mount, *above;
-
-	if (w->dentry != BPF_CORE_READ(mount, mnt.mnt_root))
-		return 1;
-	above = BPF_CORE_READ(mount, mnt_parent);
-	if (above == mount)
-		return -1;
-	w->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-	w->mount = above;
-	return 0;
-}
-
 /*
- * What changes when anything on the way is renamed or moved: names are read
- * without a lock.
+ * names: takes them, see prepend_path() in fs/d_path.c; else sums up what changes when
+ * anything on the way is renamed or moved, for names are read without a lock.
  */
-__noinline __u64 sum_walk(__u64 file)
-{
-	struct dentry *dentry, *parent;
-	struct walk w;
-	__u64 sum = 0;
-	int step;
-
-	if (!can_read_texts())
-		return 0;
-	begin_walk(&w, (struct file *)file);
-	for (unsigned int i = 0; i < NAMES_MAX; i++) {
-		step = walk(&w);
-		if (step < 0)
-			break;
-		if (step) {
-			dentry = w.dentry;
-			sum += (__u64)dentry + BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
-			parent = BPF_CORE_READ(dentry, d_parent);
-			if (parent == dentry)
-				break;
-			w.dentry = parent;
-		}
-	}
-	return sum;
-}
-
-/* As /proc/PID/exe shows it, see prepend_path() in fs/d_path.c. 0: it cannot be told. */
-__noinline int add_exe(__u64 file, __u32 number)
+__noinline int step_up(__u32 number, __u32 names)
 {
 	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
 	struct dentry *dentry, *parent;
+	struct mount *mount, *above;
 	struct sample_process *s;
-	struct walk w;
-	int step = 0;
-	__u64 sum;
+	__u64 before;
 
 	if (!can_read_texts() || !scratch)
-		return 0;
-	s = sample_in(scratch);
-	sum = sum_walk(file);
-	begin_walk(&w, (struct file *)file);
-	for (unsigned int i = 0; i < NAMES_MAX; i++) {
-		step = walk(&w);
-		if (step < 0)
-			break;
-		if (!step)
-			continue;
-		dentry = w.dentry;
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry && i)
-			return 0; /* moved out of what is mounted */
-		if (parent == dentry)
-			s->text_flags |= TEXT_MEMORY;
-		else if (!i && !BPF_CORE_READ(dentry, d_hash.pprev))
-			s->text_flags |= TEXT_UNLINKED;
-		if (!add_name(scratch, 0, BPF_CORE_READ(dentry, d_name.name)))
-			return 0;
-		if (parent == dentry)
-			return 1;
-		w.dentry = parent;
+		return STEP_BROKEN;
+	before = scratch->steps++;
+	mount = (struct mount *)scratch->at;
+	dentry = (struct dentry *)scratch->dentry;
+	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) { /* out of a mount */
+		above = BPF_CORE_READ(mount, mnt_parent);
+		if (above == mount)
+			return STEP_ROOT;
+		scratch->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+		scratch->at = (__u64)above;
+		return STEP_ON;
 	}
-	return step < 0 && sum_walk(file) == sum;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	scratch->dentry = (__u64)parent;
+	if (!names) {
+		scratch->sum += (__u64)dentry + BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
+		return parent == dentry ? STEP_ROOT : STEP_ON;
+	}
+	s = sample_in(scratch);
+	if (parent == dentry && before)
+		return STEP_BROKEN; /* moved out of what is mounted */
+	if (parent == dentry)
+		s->text_flags |= TEXT_MEMORY;
+	else if (!before && !BPF_CORE_READ(dentry, d_hash.pprev))
+		s->text_flags |= TEXT_UNLINKED;
+	if (!add_name(scratch, 0, BPF_CORE_READ(dentry, d_name.name)))
+		return STEP_BROKEN;
+	return parent == dentry ? STEP_MEMORY : STEP_ON;
+}
+
+/* By calls and not by a loop, whose rounds the verifier would tell apart. STEP_ON is 0. */
+#define SEVEN(step) (step) ?: (step) ?: (step) ?: (step) ?: (step) ?: (step) ?: (step)
+
+__noinline int steps_up(__u32 number, __u32 names)
+{
+	return SEVEN(step_up(number, names));
+}
+
+/* How it ended. names: take them, else sum up. */
+__noinline int walk(__u64 file, __u32 number, __u32 names)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
+	struct file *from = (struct file *)file;
+
+	if (!can_read_texts() || !scratch)
+		return STEP_BROKEN;
+	scratch->at = (__u64)BPF_CORE_READ(from, f_path.mnt) -
+		      bpf_core_field_offset(struct mount, mnt);
+	scratch->dentry = (__u64)BPF_CORE_READ(from, f_path.dentry);
+	scratch->sum = scratch->steps = 0;
+	return SEVEN(steps_up(number, names));
+}
+
+/* As /proc/PID/exe shows it. 0: it cannot be told. */
+static __always_inline int add_exe(__u64 file, struct process_scratch *scratch, __u32 number)
+{
+	__u64 sum;
+	int end;
+
+	walk(file, number, 0);
+	sum = scratch->sum;
+	end = walk(file, number, 1);
+	if (end == STEP_ROOT && walk(file, number, 0) == STEP_ROOT)
+		return scratch->sum == sum;
+	return end == STEP_MEMORY;
 }
 
 /* As /proc/PID/cmdline, see get_mm_cmdline() in fs/proc/base.c. */
@@ -328,24 +326,40 @@ static __always_inline struct kernfs_node *above(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
-__noinline int add_cgroup(__u64 first, __u32 number)
+/* The name of a cgroup, of a path that begins there, then to the one above. */
+__noinline int step_cgroup(__u32 number, __u32 from)
 {
 	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
-	struct kernfs_node *node = (struct kernfs_node *)first, *parent;
+	struct kernfs_node *node, *parent;
+
+	if (!can_read_texts() || !scratch)
+		return STEP_BROKEN;
+	node = (struct kernfs_node *)scratch->at;
+	parent = above(node);
+	if (!parent)
+		return STEP_ROOT;
+	if (!add_name(scratch, from, BPF_CORE_READ(node, name)))
+		return STEP_BROKEN;
+	scratch->at = (__u64)parent;
+	return STEP_ON;
+}
+
+__noinline int steps_cgroup(__u32 number, __u32 from)
+{
+	return SEVEN(step_cgroup(number, from));
+}
+
+/* 0: it cannot be told. */
+__noinline int add_cgroup(__u64 node, __u32 number)
+{
+	struct process_scratch *scratch = bpf_map_lookup_elem(&process_scratches, &number);
 	__u32 from;
 
 	if (!can_read_texts() || !scratch)
 		return 0;
 	from = text_used(scratch);
-	for (unsigned int i = 0; i < NAMES_MAX; i++) {
-		parent = above(node);
-		if (!parent)
-			return 1;
-		if (!add_name(scratch, from, BPF_CORE_READ(node, name)))
-			return 0;
-		node = parent;
-	}
-	return 0;
+	scratch->at = node;
+	return (SEVEN(steps_cgroup(number, from))) == STEP_ROOT;
 }
 
 static __always_inline void add_texts(
@@ -356,7 +370,7 @@ static __always_inline void add_texts(
 	__u64 file = (__u64)BPF_CORE_READ(mm, exe_file);
 	__u32 from;
 
-	if (file && add_exe(file, number))
+	if (file && add_exe(file, scratch, number))
 		s->lengths[TEXT_EXE] = (__u16)text_used(scratch);
 	else
 		scratch->used = 0;
@@ -399,39 +413,135 @@ static __always_inline __u64 send_process(
 		add_texts(scratch, task, number);
 	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch), BPF_RB_NO_WAKEUP))
 		return 0;
+	__sync_fetch_and_add(&all_sent, 1);
 	scratch->sent.id = id;
 	scratch->sent.state = *state;
 	bpf_map_update_elem(&described, &pid, &scratch->sent, BPF_ANY);
 	return id;
 }
 
-/* Of the current task, before the sample that names it. number: another for each program. */
-static __noinline void describe(struct caller *caller, __u32 number)
+/* Of the current task, before the sample that names it. Returns the id of what was said of it, or 0.
+ */
+__noinline __u64 describe(__u32 number)
 {
-	struct task_struct *task = this_task();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct process_state state = {};
+	struct task_struct *task;
 	struct described *known;
 
-	caller->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
-	if (!settings.describe)
-		return;
+	if (!settings.describe || !can_describe())
+		return 0;
+	task = this_task();
+	state.start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
 	load_state(&state, task);
-	state.start_ns = caller->start_ns;
 	known = bpf_map_lookup_elem(&described, &pid);
 	if (known && same_state(&known->state, &state))
-		caller->process = known->id;
-	else
-		caller->process = send_process(pid, &state, task, number);
+		return known->id;
+	return send_process(pid, &state, task, number);
 }
 
-/* Zero: it is not known. Workers of the kernel are not who asked for the connection. */
+/*
+ * The threads that connected last, so that the next attempt need not find out again
+ * what was said of their process. A thread is never another one with the same ids
+ * and the same start; all else that its process's state is made from is compared.
+ */
+struct look {
+	__u64 pid_tgid, start_ns;
+	__u64 exec_id_same_image;
+	__u64 parent_start_ns; /* of the thread */
+	__u64 ppid_mount_ns;
+	__u64 cgroup;
+	__u64 effective;
+	__u64 audit;
+};
+
+struct recent {
+	struct look look;
+	__u64 sent; /* of all_sent, when it was found out */
+	struct caller caller;
+};
+
+/* By program and thread: none of them interrupts itself on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DESCRIBERS *RECENTS);
+	__type(key, __u32);
+	__type(value, struct recent);
+} recents SEC(".maps");
+
+static __always_inline __u64 pair(__u32 high, __u32 low)
+{
+	return (__u64)high << 32 | low;
+}
+
+static __always_inline void load_look(struct look *l, struct task_struct *task)
+{
+	__u64 exe = (__u64)TASK(task, mm->exe_file, mm, exe_file);
+
+	l->pid_tgid = bpf_get_current_pid_tgid();
+	l->start_ns = TASK(task, start_boottime, start_boottime);
+	l->exec_id_same_image = TASK(task, self_exec_id, self_exec_id) << 1;
+	if (exe && exe == (__u64)TASK(task, real_parent->mm->exe_file, real_parent, mm, exe_file))
+		l->exec_id_same_image |= 1;
+	l->parent_start_ns = TASK(task, real_parent->start_boottime, real_parent, start_boottime);
+	l->ppid_mount_ns = pair((__u32)TASK(task, real_parent->tgid, real_parent, tgid),
+		TASK(task, nsproxy->mnt_ns->ns.inum, nsproxy, mnt_ns, ns.inum));
+	l->cgroup = 0;
+	if (bpf_core_field_exists(task->cgroups))
+		l->cgroup = TASK(task, cgroups->dfl_cgrp->kn->id, cgroups, dfl_cgrp, kn, id);
+	l->effective = pair(TASK(task, cred->euid.val, cred, euid.val),
+		TASK(task, cred->egid.val, cred, egid.val));
+	l->audit = 0;
+	if (bpf_core_field_exists(task->loginuid))
+		l->audit = pair(TASK(task, loginuid.val, loginuid.val),
+			TASK(task, sessionid, sessionid));
+}
+
+static __always_inline int same_look(const struct look *a, const struct look *b)
+{
+	return !((a->pid_tgid ^ b->pid_tgid) | (a->start_ns ^ b->start_ns) |
+		 (a->exec_id_same_image ^ b->exec_id_same_image) |
+		 (a->parent_start_ns ^ b->parent_start_ns) |
+		 (a->ppid_mount_ns ^ b->ppid_mount_ns) | (a->cgroup ^ b->cgroup) |
+		 (a->effective ^ b->effective) | (a->audit ^ b->audit));
+}
+
+/*
+ * Zero: it is not known. Workers of the kernel are not who asked for the connection.
+ * number: another for each program.
+ */
 static __always_inline void find_caller(struct caller *caller, __u32 number)
 {
+	struct task_struct *task;
+	struct recent *recent;
+	struct look look;
+	__u32 place;
+
 	caller->start_ns = caller->process = 0;
-	if (!can_describe() || TASK(this_task(), flags, flags) & PF_KTHREAD)
+	if (!can_describe())
 		return;
-	describe(caller, number);
+	task = this_task();
+	if (TASK(task, flags, flags) & PF_KTHREAD)
+		return;
+	place = number * RECENTS + ((__u32)bpf_get_current_pid_tgid() & (RECENTS - 1));
+	recent = settings.describe ? bpf_map_lookup_elem(&recents, &place) : NULL;
+	if (recent) {
+		load_look(&look, task);
+		if (same_look(&look, &recent->look) && all_sent - recent->sent < SENT_MAX) {
+			*caller = recent->caller;
+			return;
+		}
+	}
+	caller->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
+	if (!recent)
+		return;
+	recent->look.start_ns = 0; /* nobody's, until all is there */
+	caller->process = describe(number);
+	if (caller->process) {
+		recent->caller = *caller;
+		recent->sent = all_sent;
+		recent->look = look;
+	}
 }
 
 #endif
