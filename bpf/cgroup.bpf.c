@@ -100,7 +100,7 @@ static __always_inline void attempt_failed(struct capture_counters *count,
 	struct sample_end end = {.result = RESULT_FAILED};
 
 	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 }
 
@@ -239,7 +239,7 @@ static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct capt
 		end.result = RESULT_ESTABLISHED;
 	else if (state->closed)
 		end.result = RESULT_ABANDONED;
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 }
 
@@ -358,7 +358,7 @@ static __always_inline int state_change(struct sock *sk, int oldstate, int newst
 		end.result = RESULT_FAILED;
 		end.retransmits = 0;
 	}
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 	return 0;
 }

@@ -266,13 +266,15 @@ static __always_inline void sample_submit(void *sample)
 	bpf_ringbuf_submit(sample, wakeup_flags());
 }
 
-static __always_inline void outcome_submit(
-	struct capture_counters *count, __u64 id, const struct sample_end *end)
+static __always_inline void outcome_submit(__u64 id, const struct sample_end *end)
 {
 	struct sample_outcome *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	struct capture_counters *count;
 
 	if (!s) {
-		add_one(&count->partial);
+		count = this_cpu_counters();
+		if (count)
+			add_one(&count->partial);
 		return;
 	}
 	s->kind = SAMPLE_OUTCOME;

@@ -544,4 +544,37 @@ static __always_inline void find_caller(struct caller *caller, __u32 number)
 	}
 }
 
+/* Zero from the first zero byte on: there may be what is left of a longer name. */
+static __always_inline __u64 up_to_nul(__u64 text)
+{
+	__u64 nul = (text - 0x0101010101010101) & ~text & 0x8080808080808080;
+
+	return text & (((nul & -nul) >> 7) - 1);
+}
+
+/* The thread and the users of the current task. */
+static __always_inline void name_caller(struct sample_attempt *s)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid;
+	const struct cred *cred;
+	struct task_struct *task;
+	__u64 *comm = (__u64 *)s->comm;
+
+	s->pid = pid_tgid >> 32;
+	s->tid = (__u32)pid_tgid;
+	if (HAS_HELPER(get_current_task_btf)) { /* a third of what the helpers take */
+		task = this_task();
+		cred = task->cred;
+		s->uid = cred->uid.val;
+		s->gid = cred->gid.val;
+		comm[0] = up_to_nul(((const __u64 *)task->comm)[0]);
+		comm[1] = comm[0] >> 56 ? up_to_nul(((const __u64 *)task->comm)[1]) : 0;
+	} else {
+		uid_gid = bpf_get_current_uid_gid();
+		s->uid = (__u32)uid_gid;
+		s->gid = uid_gid >> 32;
+		bpf_get_current_comm(s->comm, sizeof s->comm);
+	}
+}
+
 #endif
