@@ -46,11 +46,12 @@ static __always_inline int finish(struct sample_attempt *s, const struct call *c
 static __always_inline int v4_returned(
 	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call call = {.ret = ret, .program = refused ? 2 : 0};
+	struct call call = {.ret = ret, .refused = refused, .program = refused ? 2 : 0};
 	struct sample_attempt *s;
 
-	if (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET)
-		return 0; /* names no destination */
+	/* Such a call fails: it names no destination. */
+	if (ret && (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET))
+		return 0;
 	s = begin_sample(&call, sk, sk->__sk_common.skc_state, 4, ADDRESS_PORT(address));
 	if (!s)
 		return 0;
@@ -92,13 +93,13 @@ static __always_inline int load_failed(
 static __always_inline int v6_returned(
 	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call call = {.ret = ret, .program = refused ? 3 : 1};
+	struct call call = {.ret = ret, .refused = refused, .program = refused ? 3 : 1};
 	struct capture_counters *count;
 	struct sample_attempt *s;
 	__u32 daddr[4];
 	int mapped;
 
-	if (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6)
+	if (ret && (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6))
 		return 0;
 	if (!ret) {
 		load_address(daddr, &sk->__sk_common.skc_v6_daddr);

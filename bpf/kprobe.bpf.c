@@ -63,7 +63,7 @@ static __always_inline int call_entered(
 static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	struct call call = {.ret = ret, .program = hook_family == 6};
+	struct call call = {.ret = ret, .refused = refusal, .program = hook_family == 6};
 	struct sample_attempt *s;
 	struct open_call *found;
 	int mapped, is_mptcp = 0;

@@ -189,6 +189,7 @@ struct call {
 	struct capture_counters *count;
 	__u64 key;
 	__u32 program; /* which, below DESCRIBERS */
+	int refused;   /* before the function was called: seldom */
 	int ret, undecided;
 };
 
@@ -214,7 +215,7 @@ static __always_inline void set_open(struct sample_attempt *s, const struct call
 		open = NULL;
 	}
 	s->time_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
-	s->id = new_id(s->time_ns);
+	s->id = new_id(s->time_ns, s->tid);
 	if (open && call->undecided) {
 		open->id = s->id;
 		s->flags |= SAMPLE_UNDECIDED;
@@ -248,7 +249,7 @@ static __always_inline struct sample_attempt *begin_sample(
 		forget_open(call->key);
 		return NULL;
 	}
-	find_caller(&caller, call->program);
+	find_caller(&caller, call->program, !call->refused);
 	if (settings.failed_only)
 		s = bpf_map_lookup_elem(&drafts, &call->program);
 	else
@@ -372,13 +373,12 @@ static __noinline int attempt_begins(struct sock *sk, __u32 again)
 	return 0;
 }
 
-/* Short: it runs at each change of each socket. */
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
+static __always_inline int state_change(struct state_change *change, __u32 again)
 {
-	if (newstate == TCP_SYN_SENT)
-		return attempt_begins(sk, again);
-	if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) && newstate != TCP_SYN_RECV)
-		return attempt_ended(sk, newstate);
+	if (change->to == TCP_SYN_SENT)
+		return attempt_begins(change->sk, again);
+	if (is_end(change))
+		return attempt_ended(change->sk, (int)change->to);
 	return 0;
 }
 

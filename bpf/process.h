@@ -67,22 +67,26 @@ struct {
 	__type(value, struct process_scratch);
 } process_scratches SEC(".maps");
 
-static __always_inline struct task_struct *this_task(void)
+static __always_inline struct task_struct *this_task(const int typed)
 {
-	if (HAS_HELPER(get_current_task_btf))
-		return (struct task_struct *)bpf_get_current_task_btf();
-	return (struct task_struct *)bpf_get_current_task();
+	return (struct task_struct *)(typed ? (__u64)bpf_get_current_task_btf()
+					    : bpf_get_current_task());
 }
 
-/* Typed, or with helpers: the verifier sees only one of the two. */
-#define TASK(task, typed, ...)                                                                     \
-	(HAS_HELPER(get_current_task_btf)                                                          \
-			? (task)->typed                                                            \
-			: BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
+/*
+ * Typed, or with helpers: as the constant "typed" of the function around it says. Each
+ * place where the kernel has to choose costs it a lot, so the functions are chosen.
+ */
+#define TASK(task, typed_path, ...)                                                                \
+	(typed ? (task)->typed_path                                                                \
+	       : BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
+#define OF(pointer, member) (typed ? (pointer)->member : BPF_CORE_READ(pointer, member))
+
+#define TYPED HAS_HELPER(get_current_task_btf)
 
 static __always_inline int can_describe(void)
 {
-	return settings.may_read || HAS_HELPER(get_current_task_btf);
+	return settings.may_read || TYPED;
 }
 
 /* The functions that are not static are verified even if nothing calls them. */
@@ -91,11 +95,12 @@ static __always_inline int can_read_texts(void)
 	return settings.describe && settings.may_read;
 }
 
-/* All but its start. */
-static __always_inline void load_state(struct process_state *s, struct task_struct *task)
+static __always_inline void load_state(
+	struct process_state *s, struct task_struct *task, const int typed)
 {
 	__u64 exe;
 
+	s->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
 	s->exec_id = TASK(task, self_exec_id, self_exec_id);
 	s->parent_start_ns = TASK(task, real_parent->group_leader->start_boottime, real_parent,
 		group_leader, start_boottime);
@@ -128,14 +133,15 @@ static __always_inline int same_state(const struct process_state *a, const struc
 }
 
 /* What stays for life, and the name of the parent. */
-static __always_inline void load_rest(struct sample_process *s, struct task_struct *task)
+static __always_inline void load_rest(
+	struct sample_process *s, struct task_struct *task, const int typed)
 {
 	struct task_struct *parent;
 	struct upid *upid;
 	__u32 level = TASK(task, group_leader->thread_pid->level, group_leader, thread_pid, level);
 
 	s->pid_inside = s->pid_ns = 0;
-	if (!level && HAS_HELPER(get_current_task_btf)) {
+	if (!level && typed) {
 		s->pid_inside = s->pid;
 		s->pid_ns = task->group_leader->thread_pid->numbers[0].ns->ns.inum;
 	} else if (settings.may_read && level < 32) { /* MAX_PID_NS_LEVEL */
@@ -145,7 +151,7 @@ static __always_inline void load_rest(struct sample_process *s, struct task_stru
 		s->pid_inside = (__u32)BPF_CORE_READ(upid, nr);
 		s->pid_ns = BPF_CORE_READ(upid, ns, ns.inum);
 	}
-	if (HAS_HELPER(get_current_task_btf)) {
+	if (typed) {
 		const __u64 *comm;
 
 		parent = task->real_parent->group_leader;
@@ -408,7 +414,10 @@ static __always_inline __u64 send_process(
 	s->state = *state;
 	s->text_flags = 0;
 	s->lengths[TEXT_EXE] = s->lengths[TEXT_ARGS] = s->lengths[TEXT_CGROUP] = 0;
-	load_rest(s, task);
+	if (TYPED)
+		load_rest(s, task, 1);
+	else
+		load_rest(s, task, 0);
 	if (can_read_texts())
 		add_texts(scratch, task, number);
 	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch), BPF_RB_NO_WAKEUP))
@@ -431,9 +440,13 @@ __noinline __u64 describe(__u32 number)
 
 	if (!settings.describe || !can_describe())
 		return 0;
-	task = this_task();
-	state.start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
-	load_state(&state, task);
+	if (TYPED) {
+		task = this_task(1);
+		load_state(&state, task, 1);
+	} else {
+		task = this_task(0);
+		load_state(&state, task, 0);
+	}
 	known = bpf_map_lookup_elem(&described, &pid);
 	if (known && same_state(&known->state, &state))
 		return known->id;
@@ -474,27 +487,29 @@ static __always_inline __u64 pair(__u32 high, __u32 low)
 	return (__u64)high << 32 | low;
 }
 
-static __always_inline void load_look(struct look *l, struct task_struct *task)
+/* A load of a typed pointer is eight instructions and more. */
+static __always_inline void load_look(
+	struct look *l, struct task_struct *task, __u64 pid_tgid, const int typed)
 {
+	struct task_struct *parent = OF(task, real_parent);
+	const struct cred *cred = OF(task, cred);
 	__u64 exe = (__u64)TASK(task, mm->exe_file, mm, exe_file);
 
-	l->pid_tgid = bpf_get_current_pid_tgid();
-	l->start_ns = TASK(task, start_boottime, start_boottime);
-	l->exec_id_same_image = TASK(task, self_exec_id, self_exec_id) << 1;
-	if (exe && exe == (__u64)TASK(task, real_parent->mm->exe_file, real_parent, mm, exe_file))
+	l->pid_tgid = pid_tgid;
+	l->start_ns = OF(task, start_boottime);
+	l->exec_id_same_image = OF(task, self_exec_id) << 1;
+	if (exe && exe == (__u64)TASK(parent, mm->exe_file, mm, exe_file))
 		l->exec_id_same_image |= 1;
-	l->parent_start_ns = TASK(task, real_parent->start_boottime, real_parent, start_boottime);
-	l->ppid_mount_ns = pair((__u32)TASK(task, real_parent->tgid, real_parent, tgid),
+	l->parent_start_ns = OF(parent, start_boottime);
+	l->ppid_mount_ns = pair((__u32)OF(parent, tgid),
 		TASK(task, nsproxy->mnt_ns->ns.inum, nsproxy, mnt_ns, ns.inum));
 	l->cgroup = 0;
 	if (bpf_core_field_exists(task->cgroups))
 		l->cgroup = TASK(task, cgroups->dfl_cgrp->kn->id, cgroups, dfl_cgrp, kn, id);
-	l->effective = pair(TASK(task, cred->euid.val, cred, euid.val),
-		TASK(task, cred->egid.val, cred, egid.val));
+	l->effective = pair(OF(cred, euid.val), OF(cred, egid.val));
 	l->audit = 0;
 	if (bpf_core_field_exists(task->loginuid))
-		l->audit = pair(TASK(task, loginuid.val, loginuid.val),
-			TASK(task, sessionid, sessionid));
+		l->audit = pair(OF(task, loginuid.val), OF(task, sessionid));
 }
 
 static __always_inline int same_look(const struct look *a, const struct look *b)
@@ -506,42 +521,50 @@ static __always_inline int same_look(const struct look *a, const struct look *b)
 		 (a->effective ^ b->effective) | (a->audit ^ b->audit));
 }
 
-/*
- * Zero: it is not known. Workers of the kernel are not who asked for the connection.
- * number: another for each program.
- */
-static __always_inline void find_caller(struct caller *caller, __u32 number)
+static __always_inline void find_typed(
+	struct caller *caller, __u32 number, int look, const int typed)
 {
-	struct task_struct *task;
-	struct recent *recent;
-	struct look look;
-	__u32 place;
+	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u32 place = number * RECENTS + ((__u32)pid_tgid & (RECENTS - 1));
+	struct task_struct *task = this_task(typed);
+	struct recent *recent = NULL;
+	struct look now;
 
-	caller->start_ns = caller->process = 0;
-	if (!can_describe())
-		return;
-	task = this_task();
-	if (TASK(task, flags, flags) & PF_KTHREAD)
-		return;
-	place = number * RECENTS + ((__u32)bpf_get_current_pid_tgid() & (RECENTS - 1));
-	recent = settings.describe ? bpf_map_lookup_elem(&recents, &place) : NULL;
+	if (look && settings.describe)
+		recent = bpf_map_lookup_elem(&recents, &place);
 	if (recent) {
-		load_look(&look, task);
-		if (same_look(&look, &recent->look) && all_sent - recent->sent < SENT_MAX) {
+		load_look(&now, task, pid_tgid, typed);
+		if (same_look(&now, &recent->look) && all_sent - recent->sent < SENT_MAX) {
 			*caller = recent->caller;
 			return;
 		}
+		recent->look = now;
 	}
-	caller->start_ns = TASK(task, group_leader->start_boottime, group_leader, start_boottime);
-	if (!recent)
-		return;
-	recent->look.start_ns = 0; /* nobody's, until all is there */
-	caller->process = describe(number);
-	if (caller->process) {
+	if (!(OF(task, flags) & PF_KTHREAD)) {
+		caller->start_ns =
+			TASK(task, group_leader->start_boottime, group_leader, start_boottime);
+		caller->process = describe(number);
+	}
+	if (recent) {
 		recent->caller = *caller;
 		recent->sent = all_sent;
-		recent->look = look;
+		if (!caller->process) /* to be tried again */
+			recent->look.start_ns = 0;
 	}
+}
+
+/*
+ * Zero: it is not known. Workers of the kernel are not who asked for the connection.
+ * number: another for each program. look: whether it is among the recent ones, else
+ * there is less to be verified.
+ */
+static __always_inline void find_caller(struct caller *caller, __u32 number, int look)
+{
+	caller->start_ns = caller->process = 0;
+	if (TYPED)
+		find_typed(caller, number, look, 1);
+	else if (settings.may_read)
+		find_typed(caller, number, look, 0);
 }
 
 /* Zero from the first zero byte on: there may be what is left of a longer name. */
@@ -562,8 +585,8 @@ static __always_inline void name_caller(struct sample_attempt *s)
 
 	s->pid = pid_tgid >> 32;
 	s->tid = (__u32)pid_tgid;
-	if (HAS_HELPER(get_current_task_btf)) { /* a third of what the helpers take */
-		task = this_task();
+	if (TYPED) { /* a third of what the helpers take */
+		task = this_task(1);
 		cred = task->cred;
 		s->uid = cred->uid.val;
 		s->gid = cred->gid.val;
