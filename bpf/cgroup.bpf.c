@@ -145,7 +145,17 @@ static __always_inline void connect_called(
 		return;
 	}
 	now = bpf_ktime_get_boot_ns();
-	sample_begin(s, now, family, dport);
+	__builtin_memset(s, 0, sizeof *s);
+	s->kind = SAMPLE_ATTEMPT;
+	s->time_ns = now;
+	s->family = family;
+	s->dport = dport;
+#ifdef PLAIN
+	name_by_helpers(s);
+#else
+	name_caller(s, settings.may_type);
+#endif
+	s->id = new_id(now, s->tid);
 	copy_address(s->daddr, address);
 	s->flags = flags;
 	taken = take_slot(slot, cookie, now);
@@ -242,17 +252,13 @@ static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct atte
 	state_ended(slot, state, cookie);
 }
 
-SEC("sockops")
-int source_known(struct bpf_sock_ops *ctx)
+static __noinline int source_or_state(struct bpf_sock_ops *ctx)
 {
 	struct attempt_state *state;
 	struct attempt_slot *slot;
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = ctx->sk;
 	__u64 cookie;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_STATE_CB)
-		return 1;
-	sk = ctx->sk;
 	if (!sk)
 		return 1;
 	cookie = bpf_get_socket_cookie(ctx);
@@ -270,6 +276,15 @@ int source_known(struct bpf_sock_ops *ctx)
 	if (!settings.outcome_hook)
 		bpf_sock_ops_cb_flags_set(
 			ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return 1;
+}
+
+/* Short: it runs many times for each connection of the machine. */
+SEC("sockops")
+int source_known(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB || ctx->op == BPF_SOCK_OPS_STATE_CB)
+		source_or_state(ctx);
 	return 1;
 }
 

@@ -149,6 +149,18 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* The thread and the users of the current task. */
+static __always_inline void name_by_helpers(struct sample_attempt *s)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
+
+	s->pid = pid_tgid >> 32;
+	s->tid = (__u32)pid_tgid;
+	s->uid = (__u32)uid_gid;
+	s->gid = uid_gid >> 32;
+	bpf_get_current_comm(s->comm, sizeof s->comm);
+}
+
 #ifndef PLAIN
 #include "process.h"
 #endif
@@ -193,25 +205,6 @@ static __always_inline int attempt_wanted(struct capture_counters *count, __u8 f
 static __always_inline __u64 new_id(__u64 start_ns, __u32 tid)
 {
 	return start_ns << 22 | (tid & 0x3fffff); /* PID_MAX_LIMIT */
-}
-
-/* Fills in what is known of any attempt of the current task; all else is zero. */
-static __always_inline void sample_begin(
-	struct sample_attempt *s, __u64 time_ns, __u8 family, __u16 dport)
-{
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
-
-	__builtin_memset(s, 0, sizeof *s);
-	s->kind = SAMPLE_ATTEMPT;
-	s->time_ns = time_ns;
-	s->id = new_id(time_ns, (__u32)pid_tgid);
-	s->pid = pid_tgid >> 32;
-	s->tid = (__u32)pid_tgid;
-	s->uid = (__u32)uid_gid;
-	s->gid = uid_gid >> 32;
-	s->family = family;
-	s->dport = dport;
-	bpf_get_current_comm(s->comm, sizeof s->comm);
 }
 
 static __always_inline void remember_owner(const struct sample_attempt *s, __u64 mptcp)

@@ -29,7 +29,8 @@ static __always_inline void load_address(__u32 to[4], const struct in6_addr *fro
 }
 
 /* What is the same for both families. */
-static __always_inline int finish(struct sample_attempt *s, const struct call *call, struct sock *sk)
+static __always_inline int finish(
+	struct sample_attempt *s, const struct call *call, struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
 	int is_mptcp = 0;
@@ -112,11 +113,10 @@ static __always_inline int v6_returned(
 	mapped = is_mapped(daddr);
 	/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
 	if (mapped && !refused &&
-		(ret != -ENETUNREACH ||
-			!BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
+		(ret != -ENETUNREACH || !BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
 		return 0;
-	s = begin_sample(&call, sk, sk->__sk_common.skc_state, mapped ? 4 : 6,
-		ADDRESS_PORT(address));
+	s = begin_sample(
+		&call, sk, sk->__sk_common.skc_state, mapped ? 4 : 6, ADDRESS_PORT(address));
 	if (!s)
 		return 0;
 	if (mapped) {

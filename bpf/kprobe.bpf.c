@@ -102,8 +102,7 @@ static __always_inline int call_returned(__u32 hook_family, int ret, int refusal
 			bpf_core_read(s->daddr, 16, &sk->__sk_common.skc_v6_daddr);
 		bpf_core_read(s->saddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 	} else {
-		*(__u32 *)s->daddr =
-			ret ? daddr[0] : BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		*(__u32 *)s->daddr = ret ? daddr[0] : BPF_CORE_READ(sk, __sk_common.skc_daddr);
 		*(__u32 *)s->saddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 		if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
 			s->flags |= SAMPLE_MAPPED;

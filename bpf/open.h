@@ -267,7 +267,7 @@ static __always_inline struct sample_attempt *begin_sample(
 	s->family = family;
 	s->dport = dport;
 	s->returned = (__u16)(1 - call->ret);
-	name_caller(s);
+	name_caller(s, 1);
 	set_open(s, call);
 	if (!call->undecided) {
 		s->end.latency_ns = bpf_ktime_get_boot_ns() - s->time_ns;

@@ -18,8 +18,8 @@
 
 #define NAME_SIZE 256
 #define DESCRIBERS 4
-#define RECENTS 64    /* threads for each of them; a power of two */
-#define SENT_MAX 1024 /* so many later the recorder may begin to forget what was sent */
+#define RECENTS 64      /* threads for each of them; a power of two */
+#define SENT_MAX 1024   /* so many later the recorder may begin to forget what was sent */
 #define TEXT_ROOM 16384 /* a power of two */
 
 /* Helpers that the kernel may not have: the verifier drops what is behind them. */
@@ -78,8 +78,7 @@ static __always_inline struct task_struct *this_task(const int typed)
  * place where the kernel has to choose costs it a lot, so the functions are chosen.
  */
 #define TASK(task, typed_path, ...)                                                                \
-	(typed ? (task)->typed_path                                                                \
-	       : BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
+	(typed ? (task)->typed_path : BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
 #define OF(pointer, member) (typed ? (pointer)->member : BPF_CORE_READ(pointer, member))
 
 #define TYPED HAS_HELPER(get_current_task_btf)
@@ -267,8 +266,8 @@ __noinline int walk(__u64 file, __u32 number, __u32 names)
 
 	if (!can_read_texts() || !scratch)
 		return STEP_BROKEN;
-	scratch->at = (__u64)BPF_CORE_READ(from, f_path.mnt) -
-		      bpf_core_field_offset(struct mount, mnt);
+	scratch->at =
+		(__u64)BPF_CORE_READ(from, f_path.mnt) - bpf_core_field_offset(struct mount, mnt);
 	scratch->dentry = (__u64)BPF_CORE_READ(from, f_path.dentry);
 	scratch->sum = scratch->steps = 0;
 	return SEVEN(steps_up(number, names));
@@ -429,7 +428,8 @@ static __always_inline __u64 send_process(
 	return id;
 }
 
-/* Of the current task, before the sample that names it. Returns the id of what was said of it, or 0.
+/* Of the current task, before the sample that names it. Returns the id of what was said of it, or
+ * 0.
  */
 __noinline __u64 describe(__u32 number)
 {
@@ -516,9 +516,8 @@ static __always_inline int same_look(const struct look *a, const struct look *b)
 {
 	return !((a->pid_tgid ^ b->pid_tgid) | (a->start_ns ^ b->start_ns) |
 		 (a->exec_id_same_image ^ b->exec_id_same_image) |
-		 (a->parent_start_ns ^ b->parent_start_ns) |
-		 (a->ppid_mount_ns ^ b->ppid_mount_ns) | (a->cgroup ^ b->cgroup) |
-		 (a->effective ^ b->effective) | (a->audit ^ b->audit));
+		 (a->parent_start_ns ^ b->parent_start_ns) | (a->ppid_mount_ns ^ b->ppid_mount_ns) |
+		 (a->cgroup ^ b->cgroup) | (a->effective ^ b->effective) | (a->audit ^ b->audit));
 }
 
 static __always_inline void find_typed(
@@ -575,17 +574,17 @@ static __always_inline __u64 up_to_nul(__u64 text)
 	return text & (((nul & -nul) >> 7) - 1);
 }
 
-/* The thread and the users of the current task. */
-static __always_inline void name_caller(struct sample_attempt *s)
+/* The thread and the users of the current task. may_type: where typed loads are allowed. */
+static __always_inline void name_caller(struct sample_attempt *s, int may_type)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid;
+	__u64 *comm = (__u64 *)s->comm, pid_tgid;
 	const struct cred *cred;
 	struct task_struct *task;
-	__u64 *comm = (__u64 *)s->comm;
 
-	s->pid = pid_tgid >> 32;
-	s->tid = (__u32)pid_tgid;
-	if (TYPED) { /* a third of what the helpers take */
+	if (may_type && TYPED) { /* a third of what the helpers take */
+		pid_tgid = bpf_get_current_pid_tgid();
+		s->pid = pid_tgid >> 32;
+		s->tid = (__u32)pid_tgid;
 		task = this_task(1);
 		cred = task->cred;
 		s->uid = cred->uid.val;
@@ -593,10 +592,7 @@ static __always_inline void name_caller(struct sample_attempt *s)
 		comm[0] = up_to_nul(((const __u64 *)task->comm)[0]);
 		comm[1] = comm[0] >> 56 ? up_to_nul(((const __u64 *)task->comm)[1]) : 0;
 	} else {
-		uid_gid = bpf_get_current_uid_gid();
-		s->uid = (__u32)uid_gid;
-		s->gid = uid_gid >> 32;
-		bpf_get_current_comm(s->comm, sizeof s->comm);
+		name_by_helpers(s);
 	}
 }
 
