@@ -94,13 +94,13 @@ static __always_inline void state_ended(
 }
 
 /* A failure whose reason is not known. */
-static __always_inline void attempt_failed(struct capture_counters *count,
+static __always_inline void attempt_failed(
 	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
 {
 	struct sample_end end = {.result = RESULT_FAILED};
 
 	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 }
 
@@ -136,7 +136,7 @@ static __always_inline void connect_called(
 	state = FIND_STATE(slot, sk, cookie);
 	/* Another attempt on the same socket: the one before has failed at once. */
 	if (state && state->id)
-		attempt_failed(count, slot, state, cookie);
+		attempt_failed(slot, state, cookie);
 	if (!slot || !attempt_wanted(count, family, dport))
 		return;
 	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
@@ -145,7 +145,17 @@ static __always_inline void connect_called(
 		return;
 	}
 	now = bpf_ktime_get_boot_ns();
-	sample_begin(s, new_id(now), now, family, dport);
+	__builtin_memset(s, 0, sizeof *s);
+	s->kind = SAMPLE_ATTEMPT;
+	s->time_ns = now;
+	s->family = family;
+	s->dport = dport;
+#ifdef PLAIN
+	name_by_helpers(s);
+#else
+	name_caller(s, settings.may_type);
+#endif
+	s->id = new_id(now, s->tid);
 	copy_address(s->daddr, address);
 	s->flags = flags;
 	taken = take_slot(slot, cookie, now);
@@ -193,13 +203,12 @@ int connect6(struct bpf_sock_addr *ctx)
 	return 1;
 }
 
-static __always_inline void send_source(
-	struct bpf_sock_ops *ctx, struct capture_counters *count, struct attempt_state *state)
+static __always_inline void send_source(struct bpf_sock_ops *ctx, struct attempt_state *state)
 {
 	struct sample_source *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 
 	if (!s) {
-		add_one(&count->partial);
+		count_partial();
 		return;
 	}
 	__builtin_memset(s, 0, sizeof *s);
@@ -225,8 +234,8 @@ static __always_inline void send_source(
 }
 
 /* Without the tracepoint: no errno, but the rest. */
-static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct capture_counters *count,
-	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
+static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct attempt_slot *slot,
+	struct attempt_state *state, __u64 cookie)
 {
 	struct sample_end end = {.result = RESULT_FAILED};
 	__u32 state_now = ctx->args[1];
@@ -239,22 +248,17 @@ static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct capt
 		end.result = RESULT_ESTABLISHED;
 	else if (state->closed)
 		end.result = RESULT_ABANDONED;
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 }
 
-SEC("sockops")
-int source_known(struct bpf_sock_ops *ctx)
+static __noinline int source_or_state(struct bpf_sock_ops *ctx)
 {
-	struct capture_counters *count;
 	struct attempt_state *state;
 	struct attempt_slot *slot;
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = ctx->sk;
 	__u64 cookie;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_CONNECT_CB && ctx->op != BPF_SOCK_OPS_STATE_CB)
-		return 1;
-	sk = ctx->sk;
 	if (!sk)
 		return 1;
 	cookie = bpf_get_socket_cookie(ctx);
@@ -262,19 +266,25 @@ int source_known(struct bpf_sock_ops *ctx)
 	state = FIND_STATE(slot, sk, cookie);
 	if (!state || !state->id)
 		return 1;
-	count = this_cpu_counters();
-	if (!count)
-		return 1;
 	if (ctx->op == BPF_SOCK_OPS_STATE_CB) {
 		if (!settings.outcome_hook)
-			state_callback(ctx, count, slot, state, cookie);
+			state_callback(ctx, slot, state, cookie);
 		return 1;
 	}
 	state->sent = 1;
-	send_source(ctx, count, state);
+	send_source(ctx, state);
 	if (!settings.outcome_hook)
 		bpf_sock_ops_cb_flags_set(
 			ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return 1;
+}
+
+/* Short: it runs many times for each connection of the machine. */
+SEC("sockops")
+int source_known(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB || ctx->op == BPF_SOCK_OPS_STATE_CB)
+		source_or_state(ctx);
 	return 1;
 }
 
@@ -282,7 +292,6 @@ int source_known(struct bpf_sock_ops *ctx)
 SEC("cgroup/sock_release")
 int released(struct bpf_sock *ctx)
 {
-	struct capture_counters *count;
 	struct attempt_state *state;
 	struct attempt_slot *slot;
 	__u64 cookie;
@@ -299,9 +308,6 @@ int released(struct bpf_sock *ctx)
 	state = FIND_STATE(slot, ctx, cookie);
 	if (!state || !state->id)
 		return 1;
-	count = this_cpu_counters();
-	if (!count)
-		return 1;
 	state->closed = 1;
 	/*
 	 * SYN_SENT without a SYN: TCP_FASTOPEN_CONNECT waits for the first write.
@@ -309,37 +315,30 @@ int released(struct bpf_sock *ctx)
 	 * 100,000 attempts when other recorders come and go.
 	 */
 	if (ctx->state == TCP_CLOSE || (!state->sent && ctx->state != TCP_SYN_SENT))
-		attempt_failed(count, slot, state, cookie);
+		attempt_failed(slot, state, cookie);
 	return 1;
 }
 
 #ifndef PLAIN /* what needs BTF stands in the other object only */
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
+static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again)
 {
 	struct sample_end end = {.result = RESULT_ABANDONED};
-	struct capture_counters *count;
 	struct attempt_state *state;
 	struct attempt_slot *slot;
 	struct tcp_sock *tcp;
 	__u64 cookie;
 
-	if (newstate != TCP_SYN_SENT && ((oldstate != TCP_SYN_SENT && oldstate != TCP_SYN_RECV) ||
-						newstate == TCP_SYN_RECV))
-		return 0;
 	cookie = bpf_get_socket_cookie(sk);
 	slot = slot_of(cookie);
 	state = FIND_STATE(slot, sk, cookie);
 	if (!state || !state->id)
-		return 0;
-	count = this_cpu_counters();
-	if (!count)
 		return 0;
 	if (newstate == TCP_SYN_SENT) {
 		struct caller caller;
 
 		if (again && state->net_ns) /* the other of us was here */
 			return 0;
-		find_caller(&caller, again);
+		find_caller(&caller, again, !again);
 		state->process_start_ns = caller.start_ns;
 		state->process = caller.process;
 		state->net_ns = sk->__sk_common.skc_net.net->ns.inum;
@@ -358,9 +357,16 @@ static __always_inline int state_change(struct sock *sk, int oldstate, int newst
 		end.result = RESULT_FAILED;
 		end.retransmits = 0;
 	}
-	outcome_submit(count, state->id, &end);
+	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 	return 0;
+}
+
+static __always_inline int state_change(struct state_change *change, __u32 again)
+{
+	return change->to == TCP_SYN_SENT || is_end(change)
+		       ? attempt_changes(change->sk, (int)change->to, again)
+		       : 0;
 }
 
 ON_STATE_CHANGE(state_change)

@@ -116,6 +116,8 @@ static __always_inline int uid_listed(void)
 /* 1 if the user wants this attempt of the current task. dport in host byte order. */
 static __always_inline int filter_wants(__u8 family, __u16 dport)
 {
+	if (!settings.family && !settings.filters)
+		return 1;
 	if (settings.family && family != settings.family)
 		return 0;
 	if (settings.filters & FILTER_PID && !pid_listed() == !(settings.filters & FILTER_PID_NOT))
@@ -147,6 +149,18 @@ static __always_inline __u64 wakeup_flags(void)
 	return BPF_RB_FORCE_WAKEUP;
 }
 
+/* The thread and the users of the current task. */
+static __always_inline void name_by_helpers(struct sample_attempt *s)
+{
+	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
+
+	s->pid = pid_tgid >> 32;
+	s->tid = (__u32)pid_tgid;
+	s->uid = (__u32)uid_gid;
+	s->gid = uid_gid >> 32;
+	bpf_get_current_comm(s->comm, sizeof s->comm);
+}
+
 #ifndef PLAIN
 #include "process.h"
 #endif
@@ -155,6 +169,8 @@ static __always_inline int maps_want(void)
 {
 	__u64 key;
 
+	if (!settings.filters)
+		return 1;
 	if (settings.filters & FILTER_CGROUP) {
 		key = bpf_get_current_cgroup_id();
 		if (!bpf_map_lookup_elem(&filter_cgroups, &key))
@@ -182,32 +198,13 @@ static __always_inline int attempt_wanted(struct capture_counters *count, __u8 f
 	return 0;
 }
 
-/* Fills in what is known of any attempt of the current task; all else is zero. */
-static __always_inline void sample_begin(
-	struct sample_attempt *s, __u64 id, __u64 time_ns, __u8 family, __u16 dport)
-{
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
-
-	__builtin_memset(s, 0, sizeof *s);
-	s->kind = SAMPLE_ATTEMPT;
-	s->time_ns = time_ns;
-	s->id = id;
-	s->pid = pid_tgid >> 32;
-	s->tid = (__u32)pid_tgid;
-	s->uid = (__u32)uid_gid;
-	s->gid = uid_gid >> 32;
-	s->family = family;
-	s->dport = dport;
-	bpf_get_current_comm(s->comm, sizeof s->comm);
-}
-
 /*
  * Different for each attempt of the last hour: a thread makes one at a time. A
  * counter of the CPU would not do: a program can be preempted by another one.
  */
-static __always_inline __u64 new_id(__u64 start_ns)
+static __always_inline __u64 new_id(__u64 start_ns, __u32 tid)
 {
-	return start_ns << 22 | (bpf_get_current_pid_tgid() & 0x3fffff); /* PID_MAX_LIMIT */
+	return start_ns << 22 | (tid & 0x3fffff); /* PID_MAX_LIMIT */
 }
 
 static __always_inline void remember_owner(const struct sample_attempt *s, __u64 mptcp)
@@ -246,19 +243,32 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
  * The kernel does not run a tracing program while it runs already on that CPU:
  * an outcome that comes by an interrupt in the middle of one would be missed.
  * Therefore there are two, one behind the other, each for what the other missed;
- * the function is told which of them it is.
+ * the function is told which of them it is. They run at each change of each socket
+ * of the machine: what most of them are for nothing has to be short.
  */
+struct state_change { /* the arguments of the tracepoint */
+	struct sock *sk;
+	__u64 from, to;
+};
+
+/* From SYN_SENT or SYN_RECV, but not to the latter: an attempt ends. */
+static __always_inline int is_end(const struct state_change *change)
+{
+	return change->from - TCP_SYN_SENT <= TCP_SYN_RECV - TCP_SYN_SENT &&
+	       change->to != TCP_SYN_RECV;
+}
+
 #define ON_STATE_CHANGE(function)                                                                  \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
-	int BPF_PROG(state_changed, struct sock *sk, int oldstate, int newstate)                   \
+	int state_changed(struct state_change *change)                                             \
 	{                                                                                          \
-		return function(sk, oldstate, newstate, 0);                                        \
+		return function(change, 0);                                                        \
 	}                                                                                          \
                                                                                                    \
 	SEC("tp_btf/inet_sock_set_state")                                                          \
-	int BPF_PROG(state_again, struct sock *sk, int oldstate, int newstate)                     \
+	int state_again(struct state_change *change)                                               \
 	{                                                                                          \
-		return function(sk, oldstate, newstate, 1);                                        \
+		return function(change, 1);                                                        \
 	}
 
 static __always_inline void sample_submit(void *sample)
@@ -266,13 +276,21 @@ static __always_inline void sample_submit(void *sample)
 	bpf_ringbuf_submit(sample, wakeup_flags());
 }
 
-static __always_inline void outcome_submit(
-	struct capture_counters *count, __u64 id, const struct sample_end *end)
+/* No room for the source or for the outcome. */
+static __always_inline void count_partial(void)
+{
+	struct capture_counters *count = this_cpu_counters();
+
+	if (count)
+		add_one(&count->partial);
+}
+
+static __always_inline void outcome_submit(__u64 id, const struct sample_end *end)
 {
 	struct sample_outcome *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 
 	if (!s) {
-		add_one(&count->partial);
+		count_partial();
 		return;
 	}
 	s->kind = SAMPLE_OUTCOME;

@@ -28,34 +28,40 @@ static __always_inline void load_address(__u32 to[4], const struct in6_addr *fro
 	to[3] = from->in6_u.u6_addr32[3];
 }
 
-static __always_inline void load_common(struct call_facts *facts, struct sock *sk)
+/* What is the same for both families. */
+static __always_inline int finish(
+	struct sample_attempt *s, const struct call *call, struct sock *sk)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	int is_mptcp = 0;
 
 	if (tcp && bpf_core_field_exists(tcp->is_mptcp))
-		facts->is_mptcp = BPF_CORE_READ_BITFIELD(tcp, is_mptcp);
-	facts->state = sk->__sk_common.skc_state;
-	facts->lport = sk->__sk_common.skc_num;
-	facts->net_ns = sk->__sk_common.skc_net.net->ns.inum;
+		is_mptcp = BPF_CORE_READ_BITFIELD(tcp, is_mptcp);
+	s->lport = sk->__sk_common.skc_num;
+	s->net_ns = sk->__sk_common.skc_net.net->ns.inum;
 	if (sk->sk_socket->file->f_flags & O_NONBLOCK)
-		facts->flags |= SAMPLE_NONBLOCKING;
+		s->flags |= SAMPLE_NONBLOCKING;
+	return end_sample(s, call, sk, is_mptcp);
 }
 
 static __always_inline int v4_returned(
 	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call_facts facts = {.family = 4, .program = refused ? 2 : 0};
+	struct call call = {.ret = ret, .refused = refused, .program = refused ? 2 : 0};
+	struct sample_attempt *s;
 
-	if (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET)
-		return 0; /* names no destination */
-	facts.dport = ADDRESS_PORT(address);
+	/* Such a call fails: it names no destination. */
+	if (ret && (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET))
+		return 0;
+	s = begin_sample(&call, sk, sk->__sk_common.skc_state, 4, ADDRESS_PORT(address));
+	if (!s)
+		return 0;
 	/* 0.0.0.0 became a loopback address in the socket; after a failure it may be unset. */
-	facts.daddr[0] = ret ? ADDRESS_IPV4(address) : sk->__sk_common.skc_daddr;
-	facts.saddr[0] = sk->__sk_common.skc_rcv_saddr;
+	*(__u32 *)s->daddr = ret ? ADDRESS_IPV4(address) : sk->__sk_common.skc_daddr;
+	*(__u32 *)s->saddr = sk->__sk_common.skc_rcv_saddr;
 	if (sk->__sk_common.skc_family == AF_INET6)
-		facts.flags = SAMPLE_MAPPED;
-	load_common(&facts, sk);
-	return attempt_returned(sk, ret, &facts);
+		s->flags |= SAMPLE_MAPPED;
+	return finish(s, &call, sk);
 }
 
 SEC("fexit/tcp_v4_connect")
@@ -88,34 +94,39 @@ static __always_inline int load_failed(
 static __always_inline int v6_returned(
 	struct sock *sk, const void *address, int length, int ret, int refused)
 {
-	struct call_facts facts = {.family = 6, .program = refused ? 3 : 1};
+	struct call call = {.ret = ret, .refused = refused, .program = refused ? 3 : 1};
 	struct capture_counters *count;
+	struct sample_attempt *s;
+	__u32 daddr[4];
+	int mapped;
 
-	if (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6)
+	if (ret && (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6))
 		return 0;
-	facts.dport = ADDRESS_PORT(address);
 	if (!ret) {
-		load_address(facts.daddr, &sk->__sk_common.skc_v6_daddr);
-	} else if (!load_failed(facts.daddr, sk, address, ret, refused)) {
+		load_address(daddr, &sk->__sk_common.skc_v6_daddr);
+	} else if (!load_failed(daddr, sk, address, ret, refused)) {
 		count = this_cpu_counters();
-		if (count && attempt_wanted(count, 6, facts.dport))
+		if (count && attempt_wanted(count, 6, ADDRESS_PORT(address)))
 			add_one(&count->lost);
 		return 0;
 	}
-	if (is_mapped(facts.daddr)) {
-		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-		if (!refused && (ret != -ENETUNREACH ||
-					!BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
-			return 0;
-		facts.family = 4;
-		facts.flags = SAMPLE_MAPPED;
-		facts.daddr[0] = facts.daddr[3];
-		facts.daddr[2] = facts.daddr[3] = 0;
+	mapped = is_mapped(daddr);
+	/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
+	if (mapped && !refused &&
+		(ret != -ENETUNREACH || !BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
+		return 0;
+	s = begin_sample(
+		&call, sk, sk->__sk_common.skc_state, mapped ? 4 : 6, ADDRESS_PORT(address));
+	if (!s)
+		return 0;
+	if (mapped) {
+		s->flags |= SAMPLE_MAPPED;
+		*(__u32 *)s->daddr = daddr[3];
 	} else {
-		load_address(facts.saddr, &sk->__sk_common.skc_v6_rcv_saddr);
+		copy_address(s->daddr, daddr);
+		load_address((__u32 *)s->saddr, &sk->__sk_common.skc_v6_rcv_saddr);
 	}
-	load_common(&facts, sk);
-	return attempt_returned(sk, ret, &facts);
+	return finish(s, &call, sk);
 }
 
 SEC("fexit/tcp_v6_connect")

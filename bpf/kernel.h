@@ -153,8 +153,8 @@ typedef struct {
 } kgid_t;
 
 struct cred {
-	kuid_t euid;
-	kgid_t egid;
+	kuid_t uid, euid;
+	kgid_t gid, egid;
 };
 
 struct mnt_namespace { /* fs/mount.h */

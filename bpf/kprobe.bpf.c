@@ -63,50 +63,57 @@ static __always_inline int call_entered(
 static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	struct call_facts facts = {.family = (__u8)hook_family, .program = hook_family == 6};
-	struct tcp_sock *tcp;
+	struct call call = {.ret = ret, .refused = refusal, .program = hook_family == 6};
+	struct sample_attempt *s;
 	struct open_call *found;
+	int mapped, is_mptcp = 0;
+	struct tcp_sock *tcp;
 	struct sock *sk;
+	__u32 daddr[4];
+	__u16 dport;
 
 	found = bpf_map_lookup_elem(&calls, &key);
 	if (!found)
 		return 0;
 	sk = (struct sock *)found->sk;
 	tcp = (struct tcp_sock *)sk;
-	facts.dport = found->dport;
-	copy_address(facts.daddr, found->daddr);
+	dport = found->dport;
+	copy_address(daddr, found->daddr);
 	bpf_map_delete_elem(&calls, &key);
 	if (refusal && !ret)
 		return 0;
-	if (hook_family == 6 && is_mapped(facts.daddr)) {
-		/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-		if (!refusal && !(ret == -ENETUNREACH && BPF_CORE_READ_BITFIELD_PROBED(
-								 &sk->__sk_common, skc_ipv6only)))
-			return 0;
-		facts.family = 4;
-		facts.flags = SAMPLE_MAPPED;
-		facts.daddr[0] = facts.daddr[3];
-		facts.daddr[2] = facts.daddr[3] = 0;
+	mapped = hook_family == 6 && is_mapped(daddr);
+	/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
+	if (mapped && !refusal &&
+		!(ret == -ENETUNREACH &&
+			BPF_CORE_READ_BITFIELD_PROBED(&sk->__sk_common, skc_ipv6only)))
+		return 0;
+	s = begin_sample(&call, sk, BPF_CORE_READ(sk, __sk_common.skc_state),
+		mapped ? 4 : (__u8)hook_family, dport);
+	if (!s)
+		return 0;
+	if (mapped) {
+		s->flags |= SAMPLE_MAPPED;
+		*(__u32 *)s->daddr = daddr[3];
 	} else if (hook_family == 6) {
+		copy_address(s->daddr, daddr);
 		/* After a success the socket has the addresses in use (:: became ::1). */
 		if (!ret)
-			bpf_core_read(facts.daddr, 16, &sk->__sk_common.skc_v6_daddr);
-		bpf_core_read(facts.saddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+			bpf_core_read(s->daddr, 16, &sk->__sk_common.skc_v6_daddr);
+		bpf_core_read(s->saddr, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 	} else {
-		if (!ret)
-			facts.daddr[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		facts.saddr[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+		*(__u32 *)s->daddr = ret ? daddr[0] : BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		*(__u32 *)s->saddr = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
 		if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6)
-			facts.flags = SAMPLE_MAPPED;
+			s->flags |= SAMPLE_MAPPED;
 	}
-	facts.lport = BPF_CORE_READ(sk, __sk_common.skc_num);
-	facts.state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	facts.net_ns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	s->lport = BPF_CORE_READ(sk, __sk_common.skc_num);
+	s->net_ns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (bpf_core_field_exists(tcp->is_mptcp))
-		facts.is_mptcp = BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
+		is_mptcp = BPF_CORE_READ_BITFIELD_PROBED(tcp, is_mptcp);
 	if (BPF_CORE_READ(sk, sk_socket, file, f_flags) & O_NONBLOCK)
-		facts.flags |= SAMPLE_NONBLOCKING;
-	return attempt_returned(sk, ret, &facts);
+		s->flags |= SAMPLE_NONBLOCKING;
+	return end_sample(s, &call, sk, is_mptcp);
 }
 
 SEC("kprobe/tcp_v4_connect")

@@ -147,16 +147,13 @@ static __always_inline void begin_open(__u64 key)
 }
 #endif
 
-/* What the hook found out about a call that returned. */
-struct call_facts {
-	__u32 daddr[4], saddr[4]; /* in network byte order; zero: unknown */
-	__u16 dport, lport;       /* in host byte order */
-	__u8 family, state;       /* of the addresses; of the socket */
-	__u8 program;             /* which, below DESCRIBERS */
-	__u32 flags;              /* SAMPLE_.. */
-	__u32 net_ns;
-	int is_mptcp; /* a subflow */
-};
+/* Where samples of failed_only are made. By program: none of them interrupts itself on its CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DESCRIBERS);
+	__type(key, __u32);
+	__type(value, struct sample_attempt);
+} drafts SEC(".maps");
 
 /* The connection that a subflow belongs to; 0: this kernel forbids to find out. */
 static __always_inline __u64 mptcp_of(struct sock *sk)
@@ -187,126 +184,158 @@ static __always_inline void credit_owner(struct sample_attempt *s, struct sock *
 		remember_owner(s, key);
 }
 
-static __always_inline void fill_sample(struct sample_attempt *s, __u64 id, __u64 start_ns,
-	const struct call_facts *facts, const struct caller *caller, struct sock *sk, int ret)
+/* A connect function that returned. */
+struct call {
+	struct capture_counters *count;
+	__u64 key;
+	__u32 program; /* which, below DESCRIBERS */
+	int refused;   /* before the function was called: seldom */
+	int ret, undecided;
+};
+
+/* Of a call that is not sent. */
+static __always_inline void forget_open(__u64 key)
 {
-	sample_begin(s, id, start_ns, facts->family, facts->dport);
-	s->flags = SAMPLE_COMPLETE | facts->flags;
-	s->net_ns = facts->net_ns;
-	s->returned = (__u16)(1 - ret);
-	s->lport = facts->lport;
-	copy_address(s->daddr, facts->daddr);
-	copy_address(s->saddr, facts->saddr);
-	s->start_ns = caller->start_ns;
-	s->process = caller->process;
-	if (facts->is_mptcp && HAS_HELPER(get_current_task_btf))
-		credit_owner(s, sk);
+	struct open_attempt *open = find_open(key);
+
+	if (!open)
+		return;
+	end_unseen(key, open); /* of an attempt before */
+	end_open(key);
 }
 
-/* Sends the sample, or keeps it until the attempt fails. Not inlined: see find_caller() below. */
-static __noinline int send_attempt(struct sock *sk, int ret, const struct call_facts *facts,
-	const struct caller *caller, int wanted)
+/* Takes the attempt from those under way, or leaves it there with its id. */
+static __always_inline void set_open(struct sample_attempt *s, const struct call *call)
 {
-	struct capture_counters *count = this_cpu_counters();
-	__u64 key = key_of(sk), start_ns;
-	struct open_attempt *open = find_open(key);
-	struct sample_end end = {};
-	struct sample_attempt *s;
-	int undecided;
-	__u64 id;
+	struct open_attempt *open = find_open(call->key);
 
-	if (!count)
-		return 0;
 	if (open && open->id) { /* of an attempt before */
-		end_unseen(key, open);
-		end_open(key);
+		end_unseen(call->key, open);
+		end_open(call->key);
 		open = NULL;
 	}
-	start_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
-	undecided = !ret && facts->state != TCP_ESTABLISHED;
-	if (ret) {
-		end.result = RESULT_FAILED;
-		end.error = (__u16)-ret;
-	} else if (!undecided) { /* TCP_REPAIR */
-		end.result = RESULT_ESTABLISHED;
+	s->time_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
+	s->id = new_id(s->time_ns, s->tid);
+	if (open && call->undecided) {
+		open->id = s->id;
+		s->flags |= SAMPLE_UNDECIDED;
+	} else if (open) {
+		end_open(call->key);
 	}
-	if (!undecided)
-		end.latency_ns = bpf_ktime_get_boot_ns() - start_ns;
-	if (wanted && settings.failed_only && !ret) {
-		struct sample_attempt hold;
+}
 
-		if (!undecided) {
-			add_one(&count->filtered);
-			wanted = 0;
-		} else {
-			id = new_id(start_ns);
-			fill_sample(&hold, id, start_ns, facts, caller, sk, ret);
-			if (!open || bpf_map_update_elem(&held, &key, &hold, BPF_ANY)) {
-				add_one(&count->lost);
-				wanted = 0;
-			} else {
-				open->id = id;
-				return 0;
-			}
-		}
+/*
+ * The sample of a call that the user wants, with all but what the socket knows; and
+ * then end_sample(). NULL: there is nothing to be sent. state: of the socket.
+ */
+static __always_inline struct sample_attempt *begin_sample(
+	struct call *call, struct sock *sk, __u32 state, __u8 family, __u16 dport)
+{
+	struct capture_counters *count = this_cpu_counters();
+	struct sample_attempt *s;
+	struct caller caller;
+
+	if (!count)
+		return NULL;
+	call->count = count;
+	call->key = key_of(sk);
+	call->undecided = !call->ret && state != TCP_ESTABLISHED; /* else TCP_REPAIR */
+	if (!attempt_wanted(count, family, dport)) {
+		forget_open(call->key);
+		return NULL;
 	}
-	if (!wanted) {
-		if (open)
-			end_open(key);
-		return 0;
+	if (settings.failed_only && !call->ret && !call->undecided) {
+		add_one(&count->filtered);
+		forget_open(call->key);
+		return NULL;
 	}
-	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	find_caller(&caller, call->program, !call->refused);
+	if (settings.failed_only)
+		s = bpf_map_lookup_elem(&drafts, &call->program);
+	else
+		s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {
 		add_one(&count->lost);
-		if (open)
-			end_open(key);
-		return 0;
+		forget_open(call->key);
+		return NULL;
 	}
-	id = new_id(start_ns);
-	fill_sample(s, id, start_ns, facts, caller, sk, ret);
-	s->end = end;
-	if (undecided && open) {
-		open->id = id;
-		s->flags |= SAMPLE_UNDECIDED;
-	} else if (undecided && settings.outcome_hook) {
-		add_one(&count->partial); /* the map is full: its outcome will not be known */
+	__builtin_memset(s, 0, sizeof *s);
+	s->kind = SAMPLE_ATTEMPT;
+	s->flags = SAMPLE_COMPLETE;
+	s->start_ns = caller.start_ns;
+	s->process = caller.process;
+	s->family = family;
+	s->dport = dport;
+	s->returned = (__u16)(1 - call->ret);
+	name_caller(s, 1);
+	set_open(s, call);
+	if (!call->undecided) {
+		s->end.latency_ns = bpf_ktime_get_boot_ns() - s->time_ns;
+		s->end.error = (__u16)-call->ret;
+		s->end.result = call->ret ? RESULT_FAILED : RESULT_ESTABLISHED;
 	}
-	add_one(&count->submitted);
-	sample_submit(s);
-	if (!undecided && open)
-		end_open(key);
+	return s;
+}
+
+/* Sends the sample, or keeps it until the attempt fails. */
+static __always_inline int end_sample(
+	struct sample_attempt *s, const struct call *call, struct sock *sk, int is_mptcp)
+{
+	struct capture_counters *count = call->count;
+	int followed = s->flags & SAMPLE_UNDECIDED;
+
+	if (is_mptcp && HAS_HELPER(get_current_task_btf))
+		credit_owner(s, sk);
+	if (!settings.failed_only) {
+		/* The map is full: its outcome will not be known. */
+		if (call->undecided && !followed && settings.outcome_hook)
+			add_one(&count->partial);
+		add_one(&count->submitted);
+		sample_submit(s);
+	} else if (call->ret) {
+		add_one(bpf_ringbuf_output(&ring, s, sizeof *s, wakeup_flags())
+				? &count->lost
+				: &count->submitted);
+	} else {
+		s->flags &= ~SAMPLE_UNDECIDED;
+		if (!followed || bpf_map_update_elem(&held, &call->key, s, BPF_ANY)) {
+			add_one(&count->lost);
+			end_open(call->key);
+		}
+	}
 	return 0;
 }
 
-/* A connect function returned. The stack holds one of the two that are called here, not both. */
-static __always_inline int attempt_returned(
-	struct sock *sk, int ret, const struct call_facts *facts)
+static __always_inline void end_held(__u64 key, const struct sample_end *end)
 {
+	struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key), *s;
 	struct capture_counters *count = this_cpu_counters();
-	struct caller caller = {};
-	int wanted;
 
-	if (!count)
-		return 0;
-	wanted = attempt_wanted(count, facts->family, facts->dport);
-	if (wanted)
-		find_caller(&caller, facts->program);
-	return send_attempt(sk, ret, facts, &caller, wanted);
+	if (hold && count && end->result == RESULT_ESTABLISHED) {
+		add_one(&count->filtered);
+	} else if (hold && count) {
+		s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+		if (s) {
+			*s = *hold;
+			s->end = *end;
+			add_one(&count->submitted);
+			sample_submit(s);
+		} else {
+			add_one(&count->lost);
+		}
+	}
+	bpf_map_delete_elem(&held, &key);
 }
 
-static __always_inline void attempt_ended(struct sock *sk, int state)
+static __noinline int attempt_ended(struct sock *sk, int state)
 {
 	__u64 key = key_of(sk);
 	struct open_attempt *open = find_open(key);
 	struct sample_end end = {.result = RESULT_ABANDONED};
-	struct capture_counters *count;
 	struct tcp_sock *tcp;
 
 	if (!open || !open->id) /* inside the call: its return tells */
-		return;
-	count = this_cpu_counters();
-	if (!count)
-		return;
+		return 0;
 	end.latency_ns = bpf_ktime_get_boot_ns() - open->start_ns;
 	tcp = bpf_skc_to_tcp_sock(sk);
 	if (tcp)
@@ -317,50 +346,39 @@ static __always_inline void attempt_ended(struct sock *sk, int state)
 		end.result = RESULT_FAILED;
 		end.error = (__u16)sk->sk_err;
 	}
-	if (settings.failed_only) {
-		struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key), *s;
-
-		if (hold && end.result == RESULT_ESTABLISHED) {
-			add_one(&count->filtered);
-		} else if (hold) {
-			s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
-			if (s) {
-				*s = *hold;
-				s->end = end;
-				add_one(&count->submitted);
-				sample_submit(s);
-			} else {
-				add_one(&count->lost);
-			}
-		}
-		bpf_map_delete_elem(&held, &key);
-	} else {
-		outcome_submit(count, open->id, &end);
-	}
+	if (settings.failed_only)
+		end_held(key, &end);
+	else
+		outcome_submit(open->id, &end);
 	end_open(key);
+	return 0;
 }
 
-static __always_inline int state_change(struct sock *sk, int oldstate, int newstate, __u32 again)
+static __noinline int attempt_begins(struct sock *sk, __u32 again)
 {
 	__u64 key = key_of(sk);
 	struct open_attempt *open;
 
-	if (newstate == TCP_SYN_SENT) {
-		/* Not the socket above the subflows of MPTCP. */
-		if (sk->sk_protocol != IPPROTO_TCP)
-			return 0;
-		open = find_open(key);
-		if (again && open && !open->id) /* the other of us was here */
-			return 0;
-		if (open) { /* of an attempt before */
-			end_unseen(key, open);
-			end_open(key);
-		}
-		begin_open(key);
-	} else if ((oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) &&
-		   newstate != TCP_SYN_RECV) {
-		attempt_ended(sk, newstate);
+	/* Not the socket above the subflows of MPTCP. */
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	open = find_open(key);
+	if (again && open && !open->id) /* the other of us was here */
+		return 0;
+	if (open) { /* of an attempt before */
+		end_unseen(key, open);
+		end_open(key);
 	}
+	begin_open(key);
+	return 0;
+}
+
+static __always_inline int state_change(struct state_change *change, __u32 again)
+{
+	if (change->to == TCP_SYN_SENT)
+		return attempt_begins(change->sk, again);
+	if (is_end(change))
+		return attempt_ended(change->sk, (int)change->to);
 	return 0;
 }
 

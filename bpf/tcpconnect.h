@@ -170,9 +170,11 @@ struct capture_settings {
 	__u32 failed_only;  /* keep what succeeds; only the backends that see each outcome */
 	__u32 may_read;     /* helpers that read kernel memory are allowed (no lockdown) */
 	__u32 outcome_hook; /* the tracepoint tells the outcomes */
+	__u32 may_type;     /* cgroup: connect4 and connect6 may look at the task */
 	__u32 mptcp;        /* cgroup: the helper is there that finds the connection of a subflow */
 	__u32 describe;     /* send a sample_process */
 	__u32 arguments;    /* with the arguments */
+	__u32 reserved;
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */

@@ -86,6 +86,11 @@ static bool may_read(void)
 	return !strstr(levels, "[confidentiality]");
 }
 
+static bool has_helper(enum bpf_func_id helper)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, helper, NULL) == 1;
+}
+
 static int configure(struct capture *c, const struct capture_options *options, struct error *error)
 {
 	const struct filter *f = options->filter;
@@ -102,18 +107,16 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.failed_only = c->failed_only,
 		.may_read = may_read(),
 		.outcome_hook = !(c->left_out & FEATURE_OUTCOME),
+		.may_type = c->backend->on_cgroup && has_helper(BPF_FUNC_get_current_task_btf),
 		.mptcp = c->backend->on_cgroup && !(c->left_out & FEATURE_CLOSE) &&
-			 libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-				 BPF_FUNC_skc_to_mptcp_sock, NULL) == 1,
+			 has_helper(BPF_FUNC_skc_to_mptcp_sock),
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
-	if (options->mount_map >= 0 &&
-		((c->backend->plain && c->left_out & FEATURE_OUTCOME) ||
-			libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR,
-				BPF_FUNC_get_current_task_btf, NULL) != 1))
+	if (options->mount_map >= 0 && ((c->backend->plain && c->left_out & FEATURE_OUTCOME) ||
+					       !has_helper(BPF_FUNC_get_current_task_btf)))
 		return error_set(error, "--mntnsmap: this kernel cannot tell mount namespaces: it "
 					"needs BTF, and Linux 6.1 suffices");
 	if ((options->cgroup_map >= 0 &&

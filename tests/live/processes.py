@@ -392,6 +392,67 @@ def hostile():
     expect(event["comm"] == os.path.basename(path)[:15], f"comm {event['comm']}")
 
 
+CHANGING = """
+import ctypes, os, socket, sys, time
+libc, port, cgroup = ctypes.CDLL(None), int(sys.argv[1]), sys.argv[2]
+
+def connect(number):
+    with socket.socket() as s:
+        s.connect_ex((f"127.0.0.{number}", port))
+
+connect(1)
+connect(2)
+libc.prctl(15, b"renamed", 0, 0, 0)
+connect(3)
+os.setresgid(-1, 1234, -1)
+connect(4)
+open(cgroup + "/cgroup.procs", "w").write(str(os.getpid()))
+connect(5)
+libc.unshare(0x20000)
+connect(6)
+parent = os.getpid()
+if os.fork():
+    time.sleep(0.5)
+    os._exit(0)
+connect(7)
+while os.getppid() == parent:
+    time.sleep(0.01)
+connect(8)
+os.execv("/bin/sh", ["sh", "-c", 'exec "$0" -c "$1" "$2"', sys.executable,
+    'import socket,sys; socket.socket().connect_ex(("127.0.0.9", int(sys.argv[1])))', str(port)])
+"""
+
+
+@test("processes: one thread, and each time something else of it has changed")
+def changing():
+    if not kernel_tells():
+        raise harness.Skip("not all is told by this kernel")
+    root = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup2"), None)
+    directory = os.path.join(root, f"changing-{os.getpid()}")
+    try:
+        os.mkdir(directory)
+    except OSError as error:
+        raise harness.Skip(f"cannot make a cgroup: {error}") from error
+    try:
+        with Port() as port, record("-P", port) as recorder:
+            command = [sys.executable, "-c", CHANGING, str(port), directory]
+            result = subprocess.run(command, timeout=PATIENCE, capture_output=True)
+            expect(not result.returncode and not result.stderr, f"the load failed: {result.stderr}")
+            recorder.stop()
+    finally:
+        wait_for(lambda: remove(directory), "the cgroup to be empty")
+    events = {event["i"]: event for event in events_of(recorder.trace)}
+    expect(sorted(events) == list(range(1, 10)), f"events {sorted(events)}")
+    names = ("pid", "ppid", "comm", "egid", "cgroup", "mount namespace", "exe", "args")
+    changed = [{name for name in names if events[i][name] != events[i - 1][name]} for i in range(2, 10)]
+    wanted = [set(), {"comm"}, {"egid"}, {"cgroup"}, {"mount namespace"}, {"pid", "ppid"}, {"ppid"}]
+    expect(changed[:7] == wanted, f"changes {changed}")
+    # dash takes its real group.
+    expect({"comm", "args"} <= changed[7] <= {"comm", "args", "exe", "egid"}, f"changes {changed[7]}")
+    expect(events[3]["comm"] == b"renamed" and events[4]["egid"] == 1234, "values")
+    expect(events[5]["cgroup"] == os.fsencode("/" + os.path.basename(directory)), f"{events[5]['cgroup']}")
+
+
 @test("processes: the cgroup, the container and the unit in it")
 def cgroups():
     root = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup2"), None)
