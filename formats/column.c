@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Loops over all rows: each is written once, for a width that is a constant where
+ * it is called, and plain, so that the compiler makes them work on vectors.
+ */
+#include "column.h"
+
+#define FOR_WIDTH static inline __attribute__((always_inline))
+#define STEPS_BLOCK 512 /* rows whose steps are put together before they are added up */
+
+FOR_WIDTH uint64_t integer(const uint8_t *p, unsigned int width)
+{
+	switch (width) {
+	case 1:
+		return *p;
+	case 2:
+		return get_le16(p);
+	case 4:
+		return get_le32(p);
+	}
+	return get_le64(p);
+}
+
+FOR_WIDTH uint64_t largest(const uint8_t *data, size_t rows, unsigned int width)
+{
+	uint64_t most = 0;
+
+	for (size_t row = 0; row < rows; row++) {
+		uint64_t value = integer(data + row * width, width);
+
+		most = value > most ? value : most;
+	}
+	return most;
+}
+
+/* Bytes are compared as such: 16 at a time. */
+static uint64_t largest_byte(const uint8_t *data, size_t rows)
+{
+	uint8_t most = 0;
+
+	for (size_t row = 0; row < rows; row++)
+		most = data[row] > most ? data[row] : most;
+	return most;
+}
+
+static uint64_t largest_of(const struct column *column, size_t rows)
+{
+	switch (column->width) {
+	case 0:
+		return 0;
+	case 1:
+		return largest_byte(column->data, rows);
+	case 2:
+		return largest(column->data, rows, 2);
+	case 4:
+		return largest(column->data, rows, 4);
+	}
+	return largest(column->data, rows, 8);
+}
+
+bool column_is_below(const struct column *column, uint32_t rows, uint64_t high)
+{
+	uint64_t room = high - column->base; /* what may be added to the base */
+
+	return column->base < high &&
+	       (column->width == 0 || (column->width == 1 && room > UINT8_MAX) ||
+		       (column->width == 2 && room > UINT16_MAX) ||
+		       largest_of(column, rows) < room);
+}
+
+FOR_WIDTH void take(const struct column *column, const uint32_t *rows, uint32_t count,
+	unsigned int width, uint64_t *values)
+{
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = column->base + integer(column->data + (size_t)rows[i] * width, width);
+}
+
+void column_take(
+	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values)
+{
+	switch (column->width) {
+	case 1:
+		return take(column, rows, count, 1, values);
+	case 2:
+		return take(column, rows, count, 2, values);
+	case 4:
+		return take(column, rows, count, 4, values);
+	case 8:
+		return take(column, rows, count, 8, values);
+	}
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = column->base;
+}
+
+void column_undo_planes(
+	const uint8_t *restrict planes, unsigned int width, size_t rows, uint8_t *restrict out)
+{
+	if (width == 2) {
+		for (size_t row = 0; row < rows; row++) {
+			out[row * 2] = planes[row];
+			out[row * 2 + 1] = planes[rows + row];
+		}
+		return;
+	}
+	if (width == 4) {
+		for (size_t row = 0; row < rows; row++) {
+			out[row * 4] = planes[row];
+			out[row * 4 + 1] = planes[rows + row];
+			out[row * 4 + 2] = planes[rows * 2 + row];
+			out[row * 4 + 3] = planes[rows * 3 + row];
+		}
+		return;
+	}
+	for (size_t row = 0; row < rows; row++)
+		for (size_t k = 0; k < width; k++)
+			out[row * width + k] = planes[k * rows + row];
+}
+
+/* The steps of count rows from a row on. */
+FOR_WIDTH void put_together(const uint8_t *restrict planes, unsigned int width, size_t rows,
+	size_t row, size_t count, uint64_t base, uint64_t *restrict steps)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t step = base;
+
+		for (unsigned int k = 0; k < width; k++)
+			step += (uint64_t)planes[k * rows + row + i] << (8 * k);
+		steps[i] = step;
+	}
+}
+
+FOR_WIDTH void add_steps(const uint8_t *restrict planes, unsigned int width, uint64_t base,
+	size_t rows, uint8_t *restrict out)
+{
+	uint64_t steps[STEPS_BLOCK], value = 0;
+
+	for (size_t row = 0, count; row < rows; row += count) {
+		count = rows - row < STEPS_BLOCK ? rows - row : STEPS_BLOCK;
+		put_together(planes, width, rows, row, count, base, steps);
+		for (size_t i = 0; i < count; i++) {
+			value += steps[i];
+			put_le64(out + (row + i) * 8, value);
+		}
+	}
+}
+
+void column_undo_steps(const uint8_t *restrict planes, unsigned int width, uint64_t base,
+	size_t rows, uint8_t *restrict out)
+{
+	switch (width) {
+	case 0:
+		return add_steps(planes, 0, base, rows, out);
+	case 1:
+		return add_steps(planes, 1, base, rows, out);
+	case 2:
+		return add_steps(planes, 2, base, rows, out);
+	case 4:
+		return add_steps(planes, 4, base, rows, out);
+	}
+	return add_steps(planes, 8, base, rows, out);
+}
