@@ -3,6 +3,7 @@
 #include "extract.h"
 #include "follow.h"
 #include "options.h"
+#include "pool.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -299,11 +300,20 @@ static struct follow *start_following(
 	return follow;
 }
 
+/* NULL: all is done by this thread. */
+static struct pool *start_pool(const struct read_options *options)
+{
+	unsigned int threads = options->threads ? (unsigned int)options->threads : pool_cores();
+
+	return threads > 1 && !options->follow ? pool_new(threads) : NULL;
+}
+
 static int run(const struct read_options *options)
 {
 	struct progress progress = {0};
 	struct merge *merge = merge_new(&options->filter, say, &progress);
 	struct sink sink = {.options = options, .progress = &progress};
+	struct pool *pool = start_pool(options);
 	struct follow *follow = NULL;
 	struct names names = {0};
 	int status = EXIT_COMPLETE;
@@ -327,6 +337,8 @@ static int run(const struct read_options *options)
 			(options->answer_kind || options->write || !isatty(STDOUT_FILENO)))
 			progress_start(&progress);
 		merge_show_progress(merge, &progress);
+		if (pool)
+			merge_use(merge, pool);
 		status = add_files(merge, &names) ? EXIT_INCOMPLETE : status;
 		if (!merge_count(merge) && !follow) {
 			status = EXIT_CANNOT;
@@ -345,6 +357,7 @@ static int run(const struct read_options *options)
 	}
 	sink_release(&sink);
 	merge_free(merge);
+	pool_free(pool);
 	follow_free(follow);
 	names_release(&names);
 	return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "merge.h"
+#include "ahead.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -24,7 +25,7 @@ struct merge {
 	struct bytes host; /* the first one, in host_bytes */
 	uint8_t host_bytes[HOST_MAX];
 	bool several_hosts;
-	bool followed;  /* there may be idle sources */
+	bool followed; /* there may be idle sources */
 };
 
 struct merge *merge_new(const struct filter *filter, merge_report *report, void *context)
@@ -58,6 +59,7 @@ void merge_free(struct merge *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->count; i++) {
+		ahead_drop(m->sources[i], &m->scan);
 		source_release(m->sources[i]);
 		free(m->sources[i]);
 	}
@@ -65,6 +67,7 @@ void merge_free(struct merge *m)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
 	selector_free(m->selector);
+	lookahead_free(m->scan.lookahead);
 	for (size_t i = 0; i < m->file_count; i++) {
 		trace_file_release(m->files[i]);
 		free(m->files[i]);
@@ -78,6 +81,11 @@ void merge_free(struct merge *m)
 void merge_show_progress(struct merge *m, struct progress *progress)
 {
 	m->scan.progress = progress;
+}
+
+void merge_use(struct merge *m, struct pool *pool)
+{
+	m->scan.lookahead = lookahead_new(pool); /* without memory for it nothing is read ahead */
 }
 
 /* context: struct merge */

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 struct merge;
+struct pool;
 
 /* Gets every piece of damage as it is met: error->text, without the program's name. */
 typedef void merge_report(void *context, const struct error *error);
@@ -23,6 +24,9 @@ void merge_free(struct merge *merge);
 
 /* The progress hears of each batch that is read. */
 void merge_show_progress(struct merge *merge, struct progress *progress);
+
+/* To be called before the first event: the threads read ahead. They must outlive the merge. */
+void merge_use(struct merge *merge, struct pool *pool);
 
 /*
  * Looks through the file, whose name must outlive the merge. Returns 0, or -1: it

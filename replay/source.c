@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source.h"
+#include "ahead.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ void source_release(struct source *s)
 	batch_release(&s->batch);
 	queue_free(s->queue);
 	selection_release(&s->selection);
+	free(s->bytes.data);
 	free(s->found);
 	memset(s, 0, sizeof *s);
 }
@@ -28,8 +30,9 @@ static void out_of_memory(const struct source *s, struct scan *scan)
 	scan_report(scan, &error);
 }
 
-static void close_file(struct source *s)
+static void close_file(struct source *s, struct scan *scan)
 {
+	ahead_drop(s, scan);
 	if (s->reader && s->primary) {
 		s->file->facts = trace_reader_facts(s->reader);
 		s->file->ended = true;
@@ -38,15 +41,22 @@ static void close_file(struct source *s)
 	s->reader = NULL;
 }
 
+void scan_add_notes(struct scan *scan, const struct filter_notes *notes)
+{
+	for (size_t i = 0; i < FILTER_FACTS; i++) {
+		scan->notes.known[i] += notes->known[i];
+		scan->notes.unknown[i] += notes->unknown[i];
+	}
+}
+
 /* Gives back what belongs to the batch at hand; what was noted of it stays. */
 static void drop_batch(struct source *s, struct scan *scan)
 {
-	for (size_t i = 0; i < FILTER_FACTS; i++) {
-		scan->notes.known[i] += s->selection.notes.known[i];
-		scan->notes.unknown[i] += s->selection.notes.unknown[i];
-	}
+	scan_add_notes(scan, &s->selection.notes);
 	batch_release(&s->batch);
 	selection_release(&s->selection);
+	free(s->bytes.data);
+	s->bytes = (struct fetched){0};
 	free(s->found);
 	s->found = NULL;
 	s->found_count = s->found_capacity = s->found_next = s->next = 0;
@@ -54,7 +64,7 @@ static void drop_batch(struct source *s, struct scan *scan)
 
 static void end(struct source *s, struct scan *scan)
 {
-	close_file(s);
+	close_file(s, scan);
 	drop_batch(s, scan);
 	queue_free(s->queue);
 	s->queue = NULL;
@@ -88,8 +98,8 @@ static bool is_skipped(struct scan *scan, const struct batch *head)
 	return true;
 }
 
-/* Whether the filter may want anything of the batch, by its head. */
-static bool is_wanted(struct scan *scan, const struct batch *head)
+/* Whether the filter may want anything of the batch, by what stands in its head but the summary. */
+static bool may_want(const struct scan *scan, const struct batch *head)
 {
 	int64_t first = batch_wall_ns(head, head->header.first_ns);
 	int64_t last = batch_wall_ns(head, head->header.last_ns);
@@ -98,7 +108,18 @@ static bool is_wanted(struct scan *scan, const struct batch *head)
 	if (first <= last && ((scan->filter->has_since && last < scan->filter->since_ns) ||
 				     (scan->filter->has_until && first >= scan->filter->until_ns)))
 		return false;
-	return filter_wants_host(scan->filter, head->header.host) && !is_skipped(scan, head);
+	return filter_wants_host(scan->filter, head->header.host);
+}
+
+static bool is_wanted(struct scan *scan, const struct batch *head)
+{
+	return may_want(scan, head) && !is_skipped(scan, head);
+}
+
+bool source_may_want(const struct source *s, const struct scan *scan, const struct batch *head)
+{
+	return owns(s, head->header.session) && head->events && may_want(scan, head) &&
+	       !filter_skips(scan->filter, head->header.skip);
 }
 
 /* Sets the rows that are new, at s->end or later. Returns 1; 0: there are none. */
@@ -211,29 +232,41 @@ static uint32_t bits_of(const struct scan *scan, bool asked)
 	return bits;
 }
 
-/* The rows of a batch that match. Returns 1; 0: it has none; -1: it is damaged, which was told. */
-static int select_batch(struct source *s, struct scan *scan)
+int source_prepare(const struct scan *scan, struct selection *selection, struct batch *batch,
+	struct error *error)
 {
-	bool asked = filter_needs_result(scan->filter), results = asked;
+	bool asked = filter_needs_result(scan->filter);
+
+	if (select_rows(scan->selector, selection, batch, error))
+		return -1;
+	if (!selection->count)
+		return 0;
+	if (batch_need(batch, bits_of(scan, asked), error))
+		return -1;
+	/* The time is for late_result(). */
+	return scan->results && may_be_pending(batch)
+		       ? batch_need(batch, EVENT_BIT(EVENT_TIME), error)
+		       : 0;
+}
+
+/*
+ * The rows of a batch that match; ready: it was prepared. Returns 1; 0: it has none;
+ * -1: it is damaged, which was told.
+ */
+static int select_batch(struct source *s, struct scan *scan, bool ready)
+{
+	bool asked = filter_needs_result(scan->filter);
 	struct batch *b = &s->batch;
 	struct error error;
-	int status;
 
 	s->next = s->found_next = s->found_count = 0;
 	s->generation = ++scan->generation;
-	status = select_rows(scan->selector, &s->selection, b, &error);
-	if (!status && s->selection.count)
-		status = batch_need(b, bits_of(scan, asked), &error);
-	if (!status && s->selection.count && scan->results && may_be_pending(b)) {
-		results = true;
-		status = batch_need(b, EVENT_BIT(EVENT_TIME), &error); /* of late_result() */
-	}
-	if (status) {
+	if (!ready && source_prepare(scan, &s->selection, b, &error)) {
 		trace_reader_damaged(s->reader, &error);
 		scan_report(scan, &error);
 		return -1;
 	}
-	if (results && take_results(s, scan, asked)) {
+	if ((asked || (scan->results && may_be_pending(b))) && take_results(s, scan, asked)) {
 		out_of_memory(s, scan);
 		return -1;
 	}
@@ -241,7 +274,7 @@ static int select_batch(struct source *s, struct scan *scan)
 }
 
 /* A batch is decoded: takes its rows. Returns 1; 0: it has none that match. */
-static int begin_batch(struct source *s, struct scan *scan)
+static int begin_batch(struct source *s, struct scan *scan, bool ready)
 {
 	int n;
 
@@ -249,7 +282,7 @@ static int begin_batch(struct source *s, struct scan *scan)
 	if (scan->progress)
 		progress_batch(scan->progress, s->batch.events,
 			batch_wall_ns(&s->batch, s->batch.header.first_ns));
-	n = select_batch(s, scan);
+	n = select_batch(s, scan, ready);
 	if (n == 0)
 		pass_over(s);
 	return n > 0 && take_rows(s, scan);
@@ -277,7 +310,7 @@ static int open_file(struct source *s, struct scan *scan)
 static int next_file(struct source *s, struct scan *scan)
 {
 	while (s->file->next) {
-		close_file(s);
+		close_file(s, scan);
 		s->file = s->file->next;
 		if (!open_file(s, scan))
 			return 1;
@@ -321,11 +354,12 @@ static int next_head(struct source *s, struct scan *scan)
 			return 1; /* it may bring results */
 		if (!s->batch.events || !is_wanted(scan, &s->batch)) {
 			pass_over(s);
+			s->passed = true;
 			continue;
 		}
-		if (session_has_met(s->session, h->sequence, h->sequence + s->batch.events))
-			continue;
-		return 1;
+		if (!session_has_met(s->session, h->sequence, h->sequence + s->batch.events))
+			return 1;
+		s->passed = true;
 	}
 }
 
@@ -335,9 +369,11 @@ static int next_batch(struct source *s, struct scan *scan)
 	struct error error;
 
 	while (next_head(s, scan)) {
-		if (trace_reader_load(s->reader, &s->batch, &error) < 0)
+		bool ready = ahead_take(s, scan);
+
+		if (!ready && trace_reader_load(s->reader, &s->batch, &error) < 0)
 			scan_report(scan, &error);
-		else if (begin_batch(s, scan))
+		else if (begin_batch(s, scan, ready))
 			return 1;
 	}
 	return 0;
@@ -360,7 +396,7 @@ static int next_queued(struct source *s, struct scan *scan)
 	for (;;) {
 		if (queue_is_due(s->queue, at_end)) {
 			if (queue_pop(s->queue, &s->batch, &s->session, &error) > 0 &&
-				is_wanted(scan, &s->batch) && begin_batch(s, scan))
+				is_wanted(scan, &s->batch) && begin_batch(s, scan, false))
 				return 1;
 			continue;
 		}
@@ -459,6 +495,7 @@ void source_advance(struct source *s, struct scan *scan)
 
 void source_rest(struct source *s, struct scan *scan)
 {
+	ahead_drop(s, scan);
 	trace_reader_free(s->reader);
 	s->reader = NULL;
 	drop_batch(s, scan);
@@ -473,7 +510,7 @@ void source_resume(struct source *s, struct scan *scan)
 	s->reader = trace_reader_open(s->file->name, &error);
 	if (s->reader && !trace_reader_seek(s->reader, s->at) &&
 		trace_reader_next(s->reader, &s->batch, &error) > 0 && s->batch.events >= s->end &&
-		select_batch(s, scan) > 0 && next_row(s) && s->row == row) {
+		select_batch(s, scan, false) > 0 && next_row(s) && s->row == row) {
 		s->state = SOURCE_READY;
 		return;
 	}

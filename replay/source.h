@@ -21,15 +21,17 @@ struct scan {
 	struct sessions sessions;
 	bool results;   /* rows have the late results of their events */
 	bool any_order; /* rows may come in any */
-	bool follow;  /* the end of a file is none */
+	bool follow;    /* the end of a file is none */
 	bool incomplete;
-	struct progress *progress; /* may be NULL */
+	struct progress *progress;   /* may be NULL */
+	struct lookahead *lookahead; /* NULL: nothing is read ahead */
 	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
 };
 
 void scan_report(struct scan *scan, const struct error *error);
+void scan_add_notes(struct scan *scan, const struct filter_notes *notes);
 
 enum source_state {
 	SOURCE_NEW,     /* nothing was read; wall_ns is a lower bound */
@@ -55,10 +57,13 @@ struct source {
 	struct session *session; /* of the batch */
 	struct found *found;     /* the late results of rows that are selected, in their order */
 	uint32_t found_count, found_capacity,
-		found_next;  /* the next one: at the row or behind it */
-	struct queue *queue; /* of a stream whose late results are waited for */
-	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
-	uint64_t order;      /* for the merge: in which it came */
+		found_next;   /* the next one: at the row or behind it */
+	struct ahead *ahead;  /* what is read ahead of the reader, in its order */
+	bool passed;          /* a batch before this one was not wanted */
+	struct fetched bytes; /* of a batch that was read ahead */
+	struct queue *queue;  /* of a stream whose late results are waited for */
+	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
+	uint64_t order;       /* for the merge: in which it came */
 };
 
 /* Goes to the next row that matches. */
@@ -82,6 +87,17 @@ void source_event(const struct source *source, const struct scan *scan, struct e
 /* Takes the row at hand and those of its batch that follow; it is at the last one then. */
 void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
 
+/* Of what is read ahead nothing may be left. */
 void source_release(struct source *source);
+
+/*
+ * What of a batch depends on it alone, so that any thread may ask: whether it is
+ * wanted, by its head, unless all of it was met; and what of it is selected, with the
+ * columns that are needed. -1: damage, or no memory.
+ */
+bool source_may_want(
+	const struct source *source, const struct scan *scan, const struct batch *head);
+int source_prepare(const struct scan *scan, struct selection *selection, struct batch *batch,
+	struct error *error);
 
 #endif
