@@ -69,13 +69,14 @@ static void run(struct task *task, unsigned int thread)
 		  !source_prepare(a->scan, &a->selection, &a->batch, &ignored);
 }
 
-/* One more of the source. NULL: enough are, or there is no memory. */
-static struct ahead *add(struct source *s, const struct scan *scan, uint64_t offset)
+/* One more of the source, if there are fewer than that. NULL: not, or no memory. */
+static struct ahead *add(
+	struct source *s, const struct scan *scan, uint64_t offset, unsigned int most)
 {
 	struct lookahead *l = scan->lookahead;
 	struct ahead *a = l->spare, **last = &s->ahead;
 
-	if (l->used == l->most)
+	if (l->used >= most)
 		return NULL;
 	if (a)
 		l->spare = a->next;
@@ -113,14 +114,16 @@ static void drop_first(struct source *s, struct scan *scan)
 /* After batches that were not wanted nothing is guessed. */
 static void fill(struct source *s, const struct scan *scan)
 {
-	struct ahead *a = s->ahead ? s->ahead : add(s, scan, s->at.offset);
+	unsigned int most = scan->lookahead->most;
+	/* What is wanted now always has its place. */
+	struct ahead *a = s->ahead ? s->ahead : add(s, scan, s->at.offset, most + 1);
 
 	while (a && a->next)
 		a = a->next;
 	while (a && !s->passed) {
 		uint64_t offset = trace_reader_behind(s->reader, a->offset);
 
-		a = offset ? add(s, scan, offset) : NULL;
+		a = offset ? add(s, scan, offset, most) : NULL;
 	}
 	s->passed = false;
 }

@@ -396,6 +396,23 @@ int merge_next_rows(struct merge *m, struct rows *rows)
 	return s != NULL;
 }
 
+void merge_hold(struct merge *m, void (*settle)(void *context))
+{
+	m->scan.settle = settle;
+}
+
+int merge_next_held(struct merge *m, struct held_row *row)
+{
+	struct source *s = next_source(m);
+
+	if (!s)
+		return 0;
+	row->held = source_hold(s);
+	row->row = s->row;
+	row->late = source_found(s);
+	return row->held ? 1 : -1;
+}
+
 int merge_next(struct merge *m, struct columns_row *row)
 {
 	struct source *s = next_source(m);

@@ -18,8 +18,40 @@ void source_release(struct source *s)
 	queue_free(s->queue);
 	selection_release(&s->selection);
 	free(s->bytes.data);
+	if (s->held)
+		held_release(s->held);
 	free(s->found);
 	memset(s, 0, sizeof *s);
+}
+
+struct held *source_hold(struct source *s)
+{
+	struct held *h = s->held ? s->held : calloc(1, sizeof *h);
+
+	if (!h || s->held)
+		return h;
+	h->batch = s->batch;
+	h->generation = s->generation;
+	h->users = 1;
+	return s->held = h;
+}
+
+/* The batch at hand is to go: whoever holds it gets it, or is done with it before. */
+static void leave_batch(struct source *s, struct scan *scan)
+{
+	struct held *h = s->held;
+
+	s->held = NULL;
+	if (h && h->users > 1 && !s->owned)
+		scan->settle(scan->context);
+	if (h && h->users > 1) {
+		h->left = true;
+		h->bytes = s->bytes.data;
+		s->bytes = (struct fetched){0};
+		memset(&s->batch, 0, sizeof s->batch);
+	}
+	if (h)
+		held_release(h);
 }
 
 static void out_of_memory(const struct source *s, struct scan *scan)
@@ -53,6 +85,7 @@ void scan_add_notes(struct scan *scan, const struct filter_notes *notes)
 static void drop_batch(struct source *s, struct scan *scan)
 {
 	scan_add_notes(scan, &s->selection.notes);
+	leave_batch(s, scan);
 	batch_release(&s->batch);
 	selection_release(&s->selection);
 	free(s->bytes.data);
@@ -261,6 +294,7 @@ static int select_batch(struct source *s, struct scan *scan, bool ready)
 
 	s->next = s->found_next = s->found_count = 0;
 	s->generation = ++scan->generation;
+	s->owned = ready;
 	if (!ready && source_prepare(scan, &s->selection, b, &error)) {
 		trace_reader_damaged(s->reader, &error);
 		scan_report(scan, &error);
@@ -482,6 +516,7 @@ void source_advance(struct source *s, struct scan *scan)
 		}
 		if (s->batch.events && take_rows(s, scan))
 			continue;
+		leave_batch(s, scan);
 		if (!(s->queue ? next_queued : next_batch)(s, scan))
 			break;
 	}
@@ -495,6 +530,7 @@ void source_advance(struct source *s, struct scan *scan)
 
 void source_rest(struct source *s, struct scan *scan)
 {
+	leave_batch(s, scan);
 	ahead_drop(s, scan);
 	trace_reader_free(s->reader);
 	s->reader = NULL;
@@ -519,11 +555,20 @@ void source_resume(struct source *s, struct scan *scan)
 	end(s, scan);
 }
 
+const struct result *source_found(const struct source *s)
+{
+	const struct found *next = s->found + s->found_next;
+
+	return s->found_next < s->found_count && next->row == s->row ? &next->result : NULL;
+}
+
 void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
+	const struct result *late = source_found(s);
+
 	batch_event_part(&s->batch, s->row, scan->bits, event);
-	if (s->found_next < s->found_count && s->found[s->found_next].row == s->row)
-		event->result = s->found[s->found_next].result;
+	if (late)
+		event->result = *late;
 }
 
 void source_rows(struct source *s, const struct scan *scan, struct rows *rows)

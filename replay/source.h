@@ -7,6 +7,7 @@
 #define SOURCE_H
 
 #include "../formats/filter.h"
+#include "held.h"
 #include "join.h"
 #include "progress.h"
 #include "rows.h"
@@ -25,6 +26,8 @@ struct scan {
 	bool incomplete;
 	struct progress *progress;   /* may be NULL */
 	struct lookahead *lookahead; /* NULL: nothing is read ahead */
+	/* Until it returns no batch is held any more, but by its source. */
+	void (*settle)(void *context);
 	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
@@ -61,6 +64,8 @@ struct source {
 	struct ahead *ahead;  /* what is read ahead of the reader, in its order */
 	bool passed;          /* a batch before this one was not wanted */
 	struct fetched bytes; /* of a batch that was read ahead */
+	bool owned;           /* the batch at hand has only memory of the source */
+	struct held *held;    /* the batch at hand; NULL: nobody asked for it */
 	struct queue *queue;  /* of a stream whose late results are waited for */
 	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
 	uint64_t order;       /* for the merge: in which it came */
@@ -83,6 +88,12 @@ void source_resume(struct source *source, struct scan *scan);
 
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
 void source_event(const struct source *source, const struct scan *scan, struct event *event);
+
+/* The batch at hand, which its users may keep; the source is one of them. NULL: no memory. */
+struct held *source_hold(struct source *source);
+
+/* The late result of the row at hand, or NULL. */
+const struct result *source_found(const struct source *source);
 
 /* Takes the row at hand and those of its batch that follow; it is at the last one then. */
 void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
