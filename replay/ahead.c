@@ -95,7 +95,6 @@ static struct ahead *add(
 	a->offset = offset;
 	memset(&a->selection.notes, 0, sizeof a->selection.notes);
 	a->task.run = run;
-	pool_submit(l->pool, &a->task);
 	return a;
 }
 
@@ -111,19 +110,21 @@ static void drop_first(struct source *s, struct scan *scan)
 	l->used--;
 }
 
-/* After batches that were not wanted nothing is guessed. */
+/* The batch that is wanted now, and then the next ones; after others that were not none is guessed.
+ */
 static void fill(struct source *s, const struct scan *scan)
 {
-	unsigned int most = scan->lookahead->most;
-	/* What is wanted now always has its place. */
-	struct ahead *a = s->ahead ? s->ahead : add(s, scan, s->at.offset, most + 1);
+	struct lookahead *l = scan->lookahead;
+	struct ahead *a = s->ahead ? s->ahead : add(s, scan, s->at.offset, l->most + 1);
 
 	while (a && a->next)
 		a = a->next;
 	while (a && !s->passed) {
 		uint64_t offset = trace_reader_behind(s->reader, a->offset);
 
-		a = offset ? add(s, scan, offset, most) : NULL;
+		a = offset ? add(s, scan, offset, l->most) : NULL;
+		if (a)
+			pool_submit(l->pool, &a->task);
 	}
 	s->passed = false;
 }
@@ -147,17 +148,21 @@ static void give(struct ahead *a, struct source *s, struct scan *scan)
 bool ahead_take(struct source *s, struct scan *scan)
 {
 	struct ahead *a;
-	bool good;
+	bool guessed, good;
 
 	if (!scan->lookahead || !trace_reader_seeks_freely(s->reader))
 		return false;
 	while (s->ahead && s->ahead->offset != s->at.offset)
 		drop_first(s, scan);
+	guessed = s->ahead;
 	fill(s, scan);
 	a = s->ahead;
 	if (!a)
 		return false;
-	pool_wait(scan->lookahead->pool, &a->task);
+	if (guessed)
+		pool_wait(scan->lookahead->pool, &a->task);
+	else
+		run(&a->task, 0);
 	good = a->good;
 	if (good)
 		give(a, s, scan);

@@ -6,12 +6,13 @@
 #include <stdlib.h>
 
 #define PIECES_MAX (2 * THREADS_MAX)
+#define HELD_MAX 64 /* batches that a piece holds: a bound on memory */
 
 struct piece {
 	struct task task; /* the first member */
 	struct printer *printer;
-	uint32_t count, held_count, held_capacity;
-	struct held **held; /* each once */
+	uint32_t count, held_count;
+	struct held *held[HELD_MAX]; /* each once */
 	struct text text;
 	struct piece_row {
 		const struct held *held;
@@ -43,7 +44,6 @@ void printer_free(struct printer *p)
 	for (size_t i = 0; i < p->piece_count && p->pieces[i]; i++) {
 		for (uint32_t k = 0; k < p->pieces[i]->held_count; k++)
 			held_release(p->pieces[i]->held[k]);
-		free(p->pieces[i]->held);
 		text_release(&p->pieces[i]->text);
 		free(p->pieces[i]);
 	}
@@ -109,14 +109,6 @@ struct printer *printer_new(
 	return p;
 }
 
-static int fail(struct printer *p, const char *what)
-{
-	if (!p->failed)
-		error_set(&p->error, "%s", what);
-	p->failed = true;
-	return -1;
-}
-
 /* Writes the first of those that were given away. */
 static void write_first(struct printer *p)
 {
@@ -131,11 +123,10 @@ static void write_first(struct printer *p)
 	if (p->failed)
 		return;
 	if (text_write(&piece->text, p->out))
-		fail(p, "out of memory");
-	if (ferror_unlocked(p->out)) {
-		p->failed = true;
-		error_set(&p->error, "cannot write to standard output: %s", strerror(errno));
-	}
+		p->failed = error_set(&p->error, "out of memory");
+	if (ferror_unlocked(p->out))
+		p->failed = error_set(
+			&p->error, "cannot write to standard output: %s", strerror(errno));
 }
 
 static struct piece *current(struct printer *p)
@@ -149,23 +140,6 @@ static void give(struct printer *p)
 	pool_submit(p->pool, &current(p)->task);
 	if (++p->given == p->piece_count)
 		write_first(p);
-}
-
-/* The piece has users of it. */
-static int hold(struct piece *piece, struct held *held)
-{
-	if (piece->held_count == piece->held_capacity) {
-		uint32_t capacity = piece->held_capacity ? piece->held_capacity * 2 : 16;
-		struct held **grown = realloc(piece->held, capacity * sizeof *grown);
-
-		if (!grown)
-			return -1;
-		piece->held = grown;
-		piece->held_capacity = capacity;
-	}
-	held->users++;
-	piece->held[piece->held_count++] = held;
-	return 0;
 }
 
 /* What time columns count from. */
@@ -188,20 +162,22 @@ int printer_add(struct printer *p, const struct held_row *row, struct error *err
 		begin(p, row);
 	if (!piece->count)
 		p->marks++;
-	if (row->held->mark != p->marks && hold(piece, row->held))
-		fail(p, "out of memory");
 	if (p->failed) {
 		*error = p->error;
 		return -1;
 	}
-	row->held->mark = p->marks;
+	if (row->held->mark != p->marks) {
+		row->held->mark = p->marks;
+		row->held->users++;
+		piece->held[piece->held_count++] = row->held;
+	}
 	to = &piece->rows[piece->count++];
 	to->held = row->held;
 	to->row = row->row;
 	to->is_late = row->late;
 	if (row->late)
 		to->late = *row->late;
-	if (piece->count == PRINTER_ROWS)
+	if (piece->count == PRINTER_ROWS || piece->held_count == HELD_MAX)
 		give(p);
 	return 0;
 }

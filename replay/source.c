@@ -49,6 +49,9 @@ static void leave_batch(struct source *s, struct scan *scan)
 		h->bytes = s->bytes.data;
 		s->bytes = (struct fetched){0};
 		memset(&s->batch, 0, sizeof s->batch);
+		/* All is decompressed, and this is large. */
+		s->batch.body.context = h->batch.body.context;
+		h->batch.body.context = NULL;
 	}
 	if (h)
 		held_release(h);
