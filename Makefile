@@ -46,7 +46,7 @@ $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS) -pthread
 
 $B/libformats.a: $(FORMATS)
 	$Qrm -f $@ && $(AR) rc $@ $^

@@ -497,12 +497,30 @@ static void put_row(struct columns *c, const struct columns_row *row)
 		detail_put(row, &c->line);
 }
 
+void columns_begin(struct columns *c, int64_t first_ns)
+{
+	c->started = true;
+	c->first_ns = first_ns;
+}
+
+void columns_put(struct columns *c, const struct columns_row *row)
+{
+	if (!c->started)
+		columns_begin(c, row->wall_ns);
+	put_row(c, row);
+}
+
+void columns_take(struct columns *c, struct text *text)
+{
+	struct text empty = *text;
+
+	empty.length = 0;
+	*text = c->line;
+	c->line = empty;
+}
+
 int columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 {
-	if (!c->started) {
-		c->started = true;
-		c->first_ns = row->wall_ns;
-	}
-	put_row(c, row);
+	columns_put(c, row);
 	return text_write(&c->line, out);
 }

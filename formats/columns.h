@@ -43,4 +43,13 @@ uint32_t columns_need(const struct columns *columns);
 int columns_header(struct columns *columns, FILE *out);
 int columns_print(struct columns *columns, const struct columns_row *row, FILE *out);
 
+/*
+ * For several threads that print parts of the same, with columns of one choice
+ * each: what the time counts from; adds a line; and what was added, for a text whose
+ * memory is used again.
+ */
+void columns_begin(struct columns *columns, int64_t first_ns);
+void columns_put(struct columns *columns, const struct columns_row *row);
+void columns_take(struct columns *columns, struct text *text);
+
 #endif

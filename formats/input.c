@@ -277,3 +277,16 @@ int input_seek(struct input *in, uint64_t offset)
 	}
 	return skip(in, offset - in->position);
 }
+
+size_t input_read_at(const struct input *in, uint64_t offset, uint8_t *out, size_t size)
+{
+	size_t length = 0;
+	ssize_t n;
+
+	do {
+		n = pread(
+			in->fd, out + length, size - length, in->begin + (off_t)(offset + length));
+		length += n > 0 ? (size_t)n : 0;
+	} while (length < size && (n > 0 || (n < 0 && errno == EINTR)));
+	return length;
+}

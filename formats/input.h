@@ -33,4 +33,10 @@ bool input_seeks_freely(const struct input *input);
  */
 int input_seek(struct input *input, uint64_t offset);
 
+/*
+ * What stands there, if input_seeks_freely(): also while another thread reads on.
+ * Returns how many of size bytes there are.
+ */
+size_t input_read_at(const struct input *input, uint64_t offset, uint8_t *out, size_t size);
+
 #endif

@@ -74,6 +74,10 @@ void pcapng_reader_is_plain(struct pcapng_reader *reader);
 /* Seeking costs nothing: neither a pipe nor compressed. Known once something was read. */
 bool pcapng_reader_seeks_freely(const struct pcapng_reader *reader);
 
+/* As input_read_at(). */
+size_t pcapng_reader_read_at(
+	const struct pcapng_reader *reader, uint64_t offset, uint8_t *out, size_t size);
+
 /* True once a section header was read: the file is a pcapng file. */
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *reader);
 

@@ -93,6 +93,12 @@ bool pcapng_reader_seeks_freely(const struct pcapng_reader *r)
 	return input_seeks_freely(r->input);
 }
 
+size_t pcapng_reader_read_at(
+	const struct pcapng_reader *r, uint64_t offset, uint8_t *out, size_t size)
+{
+	return input_read_at(r->input, offset, out, size);
+}
+
 bool pcapng_reader_is_pcapng(const struct pcapng_reader *r)
 {
 	return r->is_pcapng;

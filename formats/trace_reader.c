@@ -12,6 +12,7 @@
 
 /* Bytes of a batch that its head and its summary are in, as our recorder writes it. */
 #define PEEK (1024 + SKIP_BYTES_MAX)
+#define FETCH_MAX (RECORD_PLAIN_MAX + 4096) /* the block of a batch, as our recorder writes it */
 
 struct trace_reader {
 	const char *name;
@@ -358,6 +359,73 @@ int trace_reader_damaged(struct trace_reader *r, struct error *error)
 	discount_batch(r);
 	at_offset(r, error);
 	return error_prefix(error, r->name);
+}
+
+uint64_t trace_reader_behind(const struct trace_reader *r, uint64_t offset)
+{
+	uint8_t head[8];
+
+	if (!r->summary.count) {
+		if (pcapng_reader_read_at(r->blocks, offset, head, sizeof head) != sizeof head)
+			return 0;
+		return offset + get_le32(head + 4);
+	}
+	for (size_t i = r->next; i < r->summary.count; i++)
+		if (summary_offset(&r->summary, i) > offset)
+			return summary_offset(&r->summary, i);
+	return 0;
+}
+
+/* Makes room and reads the bytes from out->data + from to before size. */
+static bool fetch_bytes(const struct trace_reader *r, uint64_t offset, struct fetched *out,
+	size_t from, size_t size)
+{
+	if (out->capacity < size) {
+		uint8_t *grown = realloc(out->data, size);
+
+		if (!grown)
+			return false;
+		out->data = grown;
+		out->capacity = size;
+	}
+	return pcapng_reader_read_at(r->blocks, offset + from, out->data + from, size - from) ==
+	       size - from;
+}
+
+static bool is_inside(struct bytes part, const uint8_t *end)
+{
+	return !part.length || part.data + part.length <= end;
+}
+
+bool trace_reader_fetch(const struct trace_reader *r, uint64_t offset, struct fetched *out,
+	bool (*wants)(void *context, const struct batch *head), void *context)
+{
+	static const size_t payload_at = BLOCK_LENGTH_MIN;
+	struct batch head = {0};
+	struct error ignored;
+	uint32_t length, type;
+	size_t peek;
+	int kind;
+
+	if (!fetch_bytes(r, offset, out, 0, payload_at + RECORD_COMMON_LENGTH))
+		return false;
+	type = get_le32(out->data);
+	length = get_le32(out->data + 4);
+	if ((type != BLOCK_CUSTOM && type != BLOCK_CUSTOM_NO_COPY) || length % 4 ||
+		length < BLOCK_LENGTH_MIN + 4 + BATCH_HEADER_MIN || length > FETCH_MAX)
+		return false;
+	peek = length < PEEK ? length : PEEK;
+	if (!fetch_bytes(r, offset, out, 0, peek) ||
+		record_parse((struct bytes){out->data + payload_at, length - BLOCK_LENGTH_MIN - 4},
+			&out->record, &kind, &ignored) ||
+		kind != RECORD_BATCH || batch_parse_head(&head, out->record, &ignored) ||
+		!is_inside(head.header.host, out->data + peek) ||
+		!is_inside(head.header.backend, out->data + peek) ||
+		!is_inside(head.header.skip, out->data + peek) || !wants(context, &head) ||
+		!fetch_bytes(r, offset, out, peek, length))
+		return false;
+	out->record.data = out->data + payload_at;
+	return get_le32(out->data + length - 4) == length;
 }
 
 struct bytes trace_reader_record(const struct trace_reader *r)

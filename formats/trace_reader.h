@@ -46,6 +46,23 @@ struct bytes trace_reader_record(const struct trace_reader *reader);
 struct pcapng_position trace_reader_position(const struct trace_reader *reader);
 int trace_reader_seek(struct trace_reader *reader, struct pcapng_position position);
 
+/*
+ * For reading ahead, of a file that seeks freely: where the batch behind the one
+ * at that offset should stand; 0: nobody knows. And the record of the batch at an
+ * offset, also while another thread uses the reader: true if there is one without
+ * a fault, whose head is wanted; false says nothing else.
+ */
+uint64_t trace_reader_behind(const struct trace_reader *reader, uint64_t offset);
+
+struct fetched {
+	uint8_t *data; /* owned */
+	size_t capacity;
+	struct bytes record;
+};
+
+bool trace_reader_fetch(const struct trace_reader *reader, uint64_t offset, struct fetched *out,
+	bool (*wants)(void *context, const struct batch *head), void *context);
+
 /* As pcapng_reader_set_growing() and pcapng_reader_seeks_freely(). */
 void trace_reader_set_growing(struct trace_reader *reader, bool growing);
 bool trace_reader_seeks_freely(const struct trace_reader *reader);

@@ -3,6 +3,7 @@
 #include "extract.h"
 #include "follow.h"
 #include "options.h"
+#include "printer.h"
 #include "progress.h"
 
 #include <errno.h>
@@ -80,6 +81,7 @@ struct sink {
 	struct columns *columns;
 	struct answer *answer;
 	struct extract *extract;
+	struct printer *printer; /* instead of the columns, for several threads; or NULL */
 	struct progress *progress;
 	bool any_order; /* of an answer: rows come by batches */
 	uint64_t rows;
@@ -87,8 +89,29 @@ struct sink {
 	struct timespec began; /* of the first row, by CLOCK_MONOTONIC */
 };
 
+/* context: struct sink */
+static void settle(void *context)
+{
+	struct sink *sink = context;
+	struct error ignored; /* of the next row */
+
+	printer_flush(sink->printer, &ignored);
+}
+
+/* What is wrong with a trace is said behind the rows before it. context: struct sink */
+static void report(void *context, const struct error *error)
+{
+	struct sink *sink = context;
+	struct error ignored;
+
+	/* If they cannot be written, that is the end. */
+	if (!sink->printer || !printer_flush(sink->printer, &ignored))
+		say(sink->progress, error);
+}
+
 static void sink_release(struct sink *sink)
 {
+	printer_free(sink->printer);
 	columns_free(sink->columns);
 	if (sink->answer)
 		sink->options->answer_kind->destroy(sink->answer);
@@ -96,8 +119,7 @@ static void sink_release(struct sink *sink)
 }
 
 /* The usual columns tell several hosts apart. */
-static struct columns *choose_columns(
-	struct merge *merge, const struct read_options *options, struct error *error)
+static struct columns_choice choose_columns(struct merge *merge, const struct read_options *options)
 {
 	struct columns_choice choice = options->columns;
 	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
@@ -107,14 +129,28 @@ static struct columns *choose_columns(
 	choice.colour =
 		choice.adapt && (!no_colour || !*no_colour) && terminal && strcmp(terminal, "dumb");
 	choice.host = !plain && !choice.names && merge_has_several_hosts(merge);
-	return columns_new(&choice, error);
+	return choice;
+}
+
+/* Where rows are not waited for one by one, the threads print them. */
+static int share_printing(struct sink *sink, struct merge *merge, struct pool *pool,
+	const struct columns_choice *choice, struct error *error)
+{
+	const struct read_options *o = sink->options;
+
+	if (!pool || o->pace_milli || choice->adapt || (o->limit && o->limit <= PRINTER_ROWS))
+		return 0;
+	sink->printer = printer_new(pool, choice, stdout, error);
+	merge_hold(merge, settle);
+	return sink->printer ? 0 : -1;
 }
 
 /* Usage errors were found before: whatever fails here is no fault of the command line. */
-static int sink_open(struct sink *sink, struct merge *merge, struct error *error)
+static int sink_open(struct sink *sink, struct merge *merge, struct pool *pool, struct error *error)
 {
 	const struct read_options *o = sink->options;
 	struct answer_choice choice = o->answer;
+	struct columns_choice columns;
 	struct winsize size;
 
 	if (o->write) {
@@ -139,13 +175,17 @@ static int sink_open(struct sink *sink, struct merge *merge, struct error *error
 			merge_need_columns(merge, o->answer_kind->needs(sink->answer));
 		return 0;
 	}
-	sink->columns = choose_columns(merge, o, error);
+	columns = choose_columns(merge, o);
+	sink->columns = columns_new(&columns, error);
 	if (!sink->columns)
 		return -1;
 	if (columns_need_result(sink->columns) || filter_needs_result(&o->filter))
 		merge_need_results(merge);
 	merge_need_columns(merge, columns_need(sink->columns));
-	return columns_header(sink->columns, stdout);
+	return columns_header(sink->columns, stdout) ||
+			       share_printing(sink, merge, pool, &columns, error)
+		       ? -1
+		       : 0;
 }
 
 /* Until the row is due. */
@@ -201,8 +241,17 @@ static int sink_row(
 static int sink_next(struct sink *sink, struct merge *merge, struct error *error)
 {
 	struct columns_row row;
+	struct held_row held;
 	struct rows rows;
+	int n;
 
+	if (sink->printer) {
+		n = merge_next_held(merge, &held);
+		sink->rows += n > 0;
+		if (n < 0)
+			error_set(error, "out of memory");
+		return n > 0 && printer_add(sink->printer, &held, error) ? -1 : n;
+	}
 	if (!sink->any_order)
 		return merge_next(merge, &row) ? (sink_row(sink, merge, &row, error) ? -1 : 1) : 0;
 	if (!merge_next_rows(merge, &rows))
@@ -214,6 +263,8 @@ static int sink_close(struct sink *sink, const struct merge *merge, struct error
 {
 	if (sink->extract)
 		return extract_finish(sink->extract, error);
+	if (sink->printer && printer_flush(sink->printer, error))
+		return -1;
 	if (sink->answer && sink->options->answer_kind->print(sink->answer, merge, stdout, error))
 		return -1;
 	if (fflush(stdout) || ferror(stdout))
@@ -299,11 +350,20 @@ static struct follow *start_following(
 	return follow;
 }
 
+/* NULL: all is done by this thread. */
+static struct pool *start_pool(const struct read_options *options)
+{
+	unsigned int threads = options->threads ? (unsigned int)options->threads : pool_cores();
+
+	return threads > 1 && !options->follow ? pool_new(threads) : NULL;
+}
+
 static int run(const struct read_options *options)
 {
 	struct progress progress = {0};
-	struct merge *merge = merge_new(&options->filter, say, &progress);
 	struct sink sink = {.options = options, .progress = &progress};
+	struct merge *merge = merge_new(&options->filter, report, &sink);
+	struct pool *pool = start_pool(options);
 	struct follow *follow = NULL;
 	struct names names = {0};
 	int status = EXIT_COMPLETE;
@@ -327,10 +387,12 @@ static int run(const struct read_options *options)
 			(options->answer_kind || options->write || !isatty(STDOUT_FILENO)))
 			progress_start(&progress);
 		merge_show_progress(merge, &progress);
+		if (pool)
+			merge_use(merge, pool);
 		status = add_files(merge, &names) ? EXIT_INCOMPLETE : status;
 		if (!merge_count(merge) && !follow) {
 			status = EXIT_CANNOT;
-		} else if (sink_open(&sink, merge, &error) ||
+		} else if (sink_open(&sink, merge, pool, &error) ||
 			   read_all(&sink, merge, follow, &error)) {
 			say(NULL, &error);
 			status = EXIT_CANNOT;
@@ -345,6 +407,7 @@ static int run(const struct read_options *options)
 	}
 	sink_release(&sink);
 	merge_free(merge);
+	pool_free(pool);
 	follow_free(follow);
 	names_release(&names);
 	return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "merge.h"
+#include "ahead.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -59,6 +60,7 @@ void merge_free(struct merge *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < m->count; i++) {
+		ahead_drop(m->sources[i], &m->scan);
 		source_release(m->sources[i]);
 		free(m->sources[i]);
 	}
@@ -66,6 +68,7 @@ void merge_free(struct merge *m)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
 	selector_free(m->selector);
+	lookahead_free(m->scan.lookahead);
 	for (size_t i = 0; i < m->file_count; i++) {
 		trace_file_release(m->files[i]);
 		free(m->files[i]);
@@ -79,6 +82,11 @@ void merge_free(struct merge *m)
 void merge_show_progress(struct merge *m, struct progress *progress)
 {
 	m->scan.progress = progress;
+}
+
+void merge_use(struct merge *m, struct pool *pool)
+{
+	m->scan.lookahead = lookahead_new(pool); /* without memory for it nothing is read ahead */
 }
 
 static void note_host(struct merge *m, struct bytes host)
@@ -396,6 +404,23 @@ int merge_next_rows(struct merge *m, struct rows *rows)
 	if (s)
 		source_rows(s, &m->scan, rows);
 	return s != NULL;
+}
+
+void merge_hold(struct merge *m, void (*settle)(void *context))
+{
+	m->scan.settle = settle;
+}
+
+int merge_next_held(struct merge *m, struct held_row *row)
+{
+	struct source *s = next_source(m);
+
+	if (!s)
+		return 0;
+	row->held = source_hold(s);
+	row->row = s->row;
+	row->late = source_found(s);
+	return row->held ? 1 : -1;
 }
 
 int merge_next(struct merge *m, struct columns_row *row)

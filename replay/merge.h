@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 struct merge;
+struct pool;
 
 /* Gets every piece of damage as it is met: error->text, without the program's name. */
 typedef void merge_report(void *context, const struct error *error);
@@ -23,6 +24,9 @@ void merge_free(struct merge *merge);
 
 /* The progress hears of each batch that is read. */
 void merge_show_progress(struct merge *merge, struct progress *progress);
+
+/* To be called before the first event: the threads read ahead. They must outlive the merge. */
+void merge_use(struct merge *merge, struct pool *pool);
 
 /*
  * Looks through the file, whose name must outlive the merge. Returns 0, or -1: it
@@ -60,6 +64,13 @@ bool merge_has_several_hosts(struct merge *merge);
  * 1, or 0: the end; with merge_follow() the end for now: it may be called again.
  */
 int merge_next(struct merge *merge, struct columns_row *row);
+
+/*
+ * The same, but of a batch that may be held beyond the next call. settle, which
+ * gets the context of report, must see to it that none is. -1: out of memory.
+ */
+void merge_hold(struct merge *merge, void (*settle)(void *context));
+int merge_next_held(struct merge *merge, struct held_row *row);
 
 /* The same, but all rows of a batch at once; only with merge_any_order(). */
 int merge_next_rows(struct merge *merge, struct rows *rows);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "options.h"
+#include "../formats/number.h"
 #include "extract.h"
+#include "pool.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -41,6 +43,12 @@ static int set_pace(void *target, const char *value, struct error *error)
 	return 0;
 }
 
+/* target: uint64_t */
+static int set_threads(void *target, const char *value, struct error *error)
+{
+	return number_parse(value, "a number of threads", 1, THREADS_MAX, target, error);
+}
+
 #define AT(member) offsetof(struct read_options, member)
 
 static const struct option_row table[] = {
@@ -78,6 +86,8 @@ static const struct option_row table[] = {
 		AT(packets)},
 	{0, "no-packets", NULL, "of -w: without them", option_flag, AT(no_packets)},
 	{'n', "limit", "N", "stop after N matches; of --top: N rows", option_count, AT(limit)},
+	{0, "threads", "N", "use so many threads; default: one for each processor", set_threads,
+		AT(threads)},
 	{'q', "quiet", NULL, "only errors on stderr", option_flag, AT(quiet)},
 	{'v', "verbose", NULL, "detail under each row; say what is in each file", option_flag,
 		AT(verbose)},

@@ -17,6 +17,7 @@ struct read_options {
 	bool packets, no_packets;
 	uint64_t limit;      /* stop after so many matches; 0: never */
 	uint64_t pace_milli; /* thousandths of the recorded speed; 0: as fast as it goes */
+	uint64_t threads;    /* 0: as many as there are processors */
 	bool follow, json, csv, quiet, verbose, help, version;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "source.h"
+#include "ahead.h"
 #include "queue.h"
 
 #include <stdlib.h>
@@ -16,8 +17,44 @@ void source_release(struct source *s)
 	batch_release(&s->batch);
 	queue_free(s->queue);
 	selection_release(&s->selection);
+	free(s->bytes.data);
+	if (s->held)
+		held_release(s->held);
 	free(s->found);
 	memset(s, 0, sizeof *s);
+}
+
+struct held *source_hold(struct source *s)
+{
+	struct held *h = s->held ? s->held : calloc(1, sizeof *h);
+
+	if (!h || s->held)
+		return h;
+	h->batch = s->batch;
+	h->generation = s->generation;
+	h->users = 1;
+	return s->held = h;
+}
+
+/* The batch at hand is to go: whoever holds it gets it, or is done with it before. */
+static void leave_batch(struct source *s, struct scan *scan)
+{
+	struct held *h = s->held;
+
+	s->held = NULL;
+	if (h && h->users > 1 && !s->owned)
+		scan->settle(scan->context);
+	if (h && h->users > 1) {
+		h->left = true;
+		h->bytes = s->bytes.data;
+		s->bytes = (struct fetched){0};
+		memset(&s->batch, 0, sizeof s->batch);
+		/* All is decompressed, and this is large. */
+		s->batch.body.context = h->batch.body.context;
+		h->batch.body.context = NULL;
+	}
+	if (h)
+		held_release(h);
 }
 
 static void out_of_memory(const struct source *s, struct scan *scan)
@@ -28,8 +65,9 @@ static void out_of_memory(const struct source *s, struct scan *scan)
 	scan_report(scan, &error);
 }
 
-static void close_file(struct source *s)
+static void close_file(struct source *s, struct scan *scan)
 {
+	ahead_drop(s, scan);
 	if (s->reader && s->primary) {
 		s->file->facts = trace_reader_facts(s->reader);
 		s->file->ended = true;
@@ -38,15 +76,23 @@ static void close_file(struct source *s)
 	s->reader = NULL;
 }
 
+void scan_add_notes(struct scan *scan, const struct filter_notes *notes)
+{
+	for (size_t i = 0; i < FILTER_FACTS; i++) {
+		scan->notes.known[i] += notes->known[i];
+		scan->notes.unknown[i] += notes->unknown[i];
+	}
+}
+
 /* Gives back what belongs to the batch at hand; what was noted of it stays. */
 static void drop_batch(struct source *s, struct scan *scan)
 {
-	for (size_t i = 0; i < FILTER_FACTS; i++) {
-		scan->notes.known[i] += s->selection.notes.known[i];
-		scan->notes.unknown[i] += s->selection.notes.unknown[i];
-	}
+	scan_add_notes(scan, &s->selection.notes);
+	leave_batch(s, scan);
 	batch_release(&s->batch);
 	selection_release(&s->selection);
+	free(s->bytes.data);
+	s->bytes = (struct fetched){0};
 	free(s->found);
 	s->found = NULL;
 	s->found_count = s->found_capacity = s->found_next = s->next = 0;
@@ -54,7 +100,7 @@ static void drop_batch(struct source *s, struct scan *scan)
 
 static void end(struct source *s, struct scan *scan)
 {
-	close_file(s);
+	close_file(s, scan);
 	drop_batch(s, scan);
 	queue_free(s->queue);
 	s->queue = NULL;
@@ -106,6 +152,11 @@ static bool is_wanted(struct scan *scan, const struct batch *head)
 	for (size_t i = 0; i < sizeof facts / sizeof *facts; i++)
 		scan->notes.known[facts[i]]++;
 	return false;
+}
+
+bool source_may_want(const struct source *s, const struct scan *scan, const struct batch *head)
+{
+	return owns(s, head->header.session) && source_wants(scan->filter, head);
 }
 
 /* Sets the rows that are new, at s->end or later. Returns 1; 0: there are none. */
@@ -218,29 +269,42 @@ static uint32_t bits_of(const struct scan *scan, bool asked)
 	return bits;
 }
 
-/* The rows of a batch that match. Returns 1; 0: it has none; -1: it is damaged, which was told. */
-static int select_batch(struct source *s, struct scan *scan)
+int source_prepare(const struct scan *scan, struct selection *selection, struct batch *batch,
+	struct error *error)
 {
-	bool asked = filter_needs_result(scan->filter), results = asked;
+	bool asked = filter_needs_result(scan->filter);
+
+	if (select_rows(scan->selector, selection, batch, error))
+		return -1;
+	if (!selection->count)
+		return 0;
+	if (batch_need(batch, bits_of(scan, asked), error))
+		return -1;
+	/* The time is for late_result(). */
+	return scan->results && may_be_pending(batch)
+		       ? batch_need(batch, EVENT_BIT(EVENT_TIME), error)
+		       : 0;
+}
+
+/*
+ * The rows of a batch that match; ready: it was prepared. Returns 1; 0: it has none;
+ * -1: it is damaged, which was told.
+ */
+static int select_batch(struct source *s, struct scan *scan, bool ready)
+{
+	bool asked = filter_needs_result(scan->filter);
 	struct batch *b = &s->batch;
 	struct error error;
-	int status;
 
 	s->next = s->found_next = s->found_count = 0;
 	s->generation = ++scan->generation;
-	status = select_rows(scan->selector, &s->selection, b, &error);
-	if (!status && s->selection.count)
-		status = batch_need(b, bits_of(scan, asked), &error);
-	if (!status && s->selection.count && scan->results && may_be_pending(b)) {
-		results = true;
-		status = batch_need(b, EVENT_BIT(EVENT_TIME), &error); /* of late_result() */
-	}
-	if (status) {
+	s->owned = ready;
+	if (!ready && source_prepare(scan, &s->selection, b, &error)) {
 		trace_reader_damaged(s->reader, &error);
 		scan_report(scan, &error);
 		return -1;
 	}
-	if (results && take_results(s, scan, asked)) {
+	if ((asked || (scan->results && may_be_pending(b))) && take_results(s, scan, asked)) {
 		out_of_memory(s, scan);
 		return -1;
 	}
@@ -248,7 +312,7 @@ static int select_batch(struct source *s, struct scan *scan)
 }
 
 /* A batch is decoded: takes its rows. Returns 1; 0: it has none that match. */
-static int begin_batch(struct source *s, struct scan *scan)
+static int begin_batch(struct source *s, struct scan *scan, bool ready)
 {
 	int n;
 
@@ -256,7 +320,7 @@ static int begin_batch(struct source *s, struct scan *scan)
 	if (scan->progress)
 		progress_batch(scan->progress, s->batch.events,
 			batch_wall_ns(&s->batch, s->batch.header.first_ns));
-	n = select_batch(s, scan);
+	n = select_batch(s, scan, ready);
 	if (n == 0)
 		pass_over(s);
 	return n > 0 && take_rows(s, scan);
@@ -284,7 +348,7 @@ static int open_file(struct source *s, struct scan *scan)
 static int next_file(struct source *s, struct scan *scan)
 {
 	while (s->file->next) {
-		close_file(s);
+		close_file(s, scan);
 		s->file = s->file->next;
 		if (!open_file(s, scan))
 			return 1;
@@ -328,10 +392,13 @@ static int next_head(struct source *s, struct scan *scan)
 			return 1; /* it may bring results */
 		if (!s->batch.events || !is_wanted(scan, &s->batch)) {
 			pass_over(s);
+			s->passed = true;
 			continue;
 		}
-		if (session_has_met(s->session, h->sequence, h->sequence + s->batch.events))
+		if (session_has_met(s->session, h->sequence, h->sequence + s->batch.events)) {
+			s->passed = true;
 			continue;
+		}
 		n = trace_reader_look(s->reader, &s->batch, &error);
 		if (n == 0 || (n > 0 && is_wanted(scan, &s->batch)))
 			return 1;
@@ -339,6 +406,7 @@ static int next_head(struct source *s, struct scan *scan)
 			pass_over(s);
 		else
 			scan_report(scan, &error);
+		s->passed = true;
 	}
 }
 
@@ -348,9 +416,11 @@ static int next_batch(struct source *s, struct scan *scan)
 	struct error error;
 
 	while (next_head(s, scan)) {
-		if (trace_reader_load(s->reader, &s->batch, &error) < 0)
+		bool ready = ahead_take(s, scan);
+
+		if (!ready && trace_reader_load(s->reader, &s->batch, &error) < 0)
 			scan_report(scan, &error);
-		else if (begin_batch(s, scan))
+		else if (begin_batch(s, scan, ready))
 			return 1;
 	}
 	return 0;
@@ -373,7 +443,7 @@ static int next_queued(struct source *s, struct scan *scan)
 	for (;;) {
 		if (queue_is_due(s->queue, at_end)) {
 			if (queue_pop(s->queue, &s->batch, &s->session, &error) > 0 &&
-				is_wanted(scan, &s->batch) && begin_batch(s, scan))
+				is_wanted(scan, &s->batch) && begin_batch(s, scan, false))
 				return 1;
 			continue;
 		}
@@ -459,6 +529,7 @@ void source_advance(struct source *s, struct scan *scan)
 		}
 		if (s->batch.events && take_rows(s, scan))
 			continue;
+		leave_batch(s, scan);
 		if (!(s->queue ? next_queued : next_batch)(s, scan))
 			break;
 	}
@@ -472,6 +543,8 @@ void source_advance(struct source *s, struct scan *scan)
 
 void source_rest(struct source *s, struct scan *scan)
 {
+	leave_batch(s, scan);
+	ahead_drop(s, scan);
 	trace_reader_free(s->reader);
 	s->reader = NULL;
 	drop_batch(s, scan);
@@ -486,7 +559,7 @@ void source_resume(struct source *s, struct scan *scan)
 	s->reader = trace_reader_open(s->file->name, &error);
 	if (s->reader && !trace_reader_seek(s->reader, s->at) &&
 		trace_reader_next(s->reader, &s->batch, &error) > 0 && s->batch.events >= s->end &&
-		select_batch(s, scan) > 0 && next_row(s) && s->row == row) {
+		select_batch(s, scan, false) > 0 && next_row(s) && s->row == row) {
 		s->state = SOURCE_READY;
 		return;
 	}
@@ -495,11 +568,20 @@ void source_resume(struct source *s, struct scan *scan)
 	end(s, scan);
 }
 
+const struct result *source_found(const struct source *s)
+{
+	const struct found *next = s->found + s->found_next;
+
+	return s->found_next < s->found_count && next->row == s->row ? &next->result : NULL;
+}
+
 void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
+	const struct result *late = source_found(s);
+
 	batch_event_part(&s->batch, s->row, scan->bits, event);
-	if (s->found_next < s->found_count && s->found[s->found_next].row == s->row)
-		event->result = s->found[s->found_next].result;
+	if (late)
+		event->result = *late;
 }
 
 void source_rows(struct source *s, const struct scan *scan, struct rows *rows)

@@ -7,6 +7,7 @@
 #define SOURCE_H
 
 #include "../formats/filter.h"
+#include "held.h"
 #include "join.h"
 #include "progress.h"
 #include "rows.h"
@@ -23,13 +24,17 @@ struct scan {
 	bool any_order; /* rows may come in any */
 	bool follow;    /* the end of a file is none */
 	bool incomplete;
-	struct progress *progress; /* may be NULL */
+	struct progress *progress;   /* may be NULL */
+	struct lookahead *lookahead; /* NULL: nothing is read ahead */
+	/* Until it returns no batch is held any more, but by its source. */
+	void (*settle)(void *context);
 	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
 };
 
 void scan_report(struct scan *scan, const struct error *error);
+void scan_add_notes(struct scan *scan, const struct filter_notes *notes);
 
 enum source_state {
 	SOURCE_NEW,     /* nothing was read; wall_ns is a lower bound */
@@ -55,10 +60,15 @@ struct source {
 	struct session *session; /* of the batch */
 	struct found *found;     /* the late results of rows that are selected, in their order */
 	uint32_t found_count, found_capacity,
-		found_next;  /* the next one: at the row or behind it */
-	struct queue *queue; /* of a stream whose late results are waited for */
-	uint64_t generation; /* of the batch, each time that one is decoded: never the same */
-	uint64_t order;      /* for the merge: in which it came */
+		found_next;   /* the next one: at the row or behind it */
+	struct ahead *ahead;  /* what is read ahead of the reader, in its order */
+	bool passed;          /* a batch before this one was not wanted */
+	struct fetched bytes; /* of a batch that was read ahead */
+	bool owned;           /* the batch at hand has only memory of the source */
+	struct held *held;    /* the batch at hand; NULL: nobody asked for it */
+	struct queue *queue;  /* of a stream whose late results are waited for */
+	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
+	uint64_t order;       /* for the merge: in which it came */
 };
 
 /* Whether the filter may want anything of a batch, by its head. */
@@ -82,9 +92,26 @@ void source_resume(struct source *source, struct scan *scan);
 /* Fills in the row at hand. event, and what it borrows, is valid until the source moves. */
 void source_event(const struct source *source, const struct scan *scan, struct event *event);
 
+/* The batch at hand, which its users may keep; the source is one of them. NULL: no memory. */
+struct held *source_hold(struct source *source);
+
+/* The late result of the row at hand, or NULL. */
+const struct result *source_found(const struct source *source);
+
 /* Takes the row at hand and those of its batch that follow; it is at the last one then. */
 void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
 
+/* Of what is read ahead nothing may be left. */
 void source_release(struct source *source);
+
+/*
+ * What of a batch depends on it alone, so that any thread may ask: whether it is
+ * wanted, by its head, unless all of it was met; and what of it is selected, with the
+ * columns that are needed. -1: damage, or no memory.
+ */
+bool source_may_want(
+	const struct source *source, const struct scan *scan, const struct batch *head);
+int source_prepare(const struct scan *scan, struct selection *selection, struct batch *batch,
+	struct error *error);
 
 #endif

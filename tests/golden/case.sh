@@ -1,10 +1,10 @@
 # How the golden cases run; for tests/golden/run and tests/golden/regenerate, which set golden
-# (the directory) and program (the tcpconnect-read to run).
+# (the directory), program (the tcpconnect-read to run) and perhaps threads (how many it starts).
 export TZ=UTC LC_ALL=C
 set -o pipefail
 
 tcpconnect-read() {
-	"$program" "$@"
+	"$program" ${threads:+--threads $threads} "$@"
 }
 
 list_cases() { # a line each: NAME STATUS COMMAND
