@@ -99,13 +99,14 @@ static void fail(struct recorder *r)
 
 static void print(struct recorder *r, const struct event *event)
 {
-	struct columns_row row = {.event = event,
-		.wall_ns = r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
-		.host = r->host.info.host,
-		.backend = r->host.info.backend};
-
 	if (r->columns)
-		columns_print(r->columns, &row, stdout);
+		columns_print(r->columns,
+			&(struct columns_row){.event = event,
+				.wall_ns = r->now.wall_ns +
+					   (int64_t)(event->time_ns - r->now.boot_ns),
+				.host = r->host.info.host,
+				.backend = r->host.info.backend},
+			stdout);
 	if (r->count && count_add(r->count, event, &r->failure))
 		fail(r);
 }
@@ -168,15 +169,12 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 }
 
 /* assemble_handlers.event */
-static uint64_t take_event(void *context, const struct event *assembled, uint64_t described)
+static uint64_t take_event(void *context, struct event *event, uint64_t described)
 {
-	struct process_facts facts = {
-		assembled->time_ns, assembled->tid, *assembled->process, NULL};
 	struct recorder *r = context;
-	struct event copy = *assembled, *event = &copy;
 	uint64_t number;
 
-	event->process = processes_find(r->processes, &facts, described);
+	event->process = processes_find(r->processes, event, described);
 	if (!filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
