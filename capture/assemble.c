@@ -133,10 +133,18 @@ static void give_oldest(struct assemble *a)
 		undecided_remove(a->undecided, w->sample.id);
 }
 
-static void take_attempt(struct assemble *a, const void *sample)
+/* Returns whether the sample is one. Looked at where it is: it is copied once. */
+static bool take_attempt(struct assemble *a, const uint8_t *sample, size_t length)
 {
 	struct waiting *w;
+	uint8_t family, result;
 
+	if (length != sizeof w->sample)
+		return false;
+	family = sample[offsetof(struct sample_attempt, family)];
+	result = sample[offsetof(struct sample_attempt, end.result)];
+	if ((family != 4 && family != 6) || result > RESULT_ABANDONED)
+		return false;
 	if (a->tail - a->head == WAITING_MAX)
 		give_oldest(a);
 	w = slot(a, a->tail);
@@ -146,6 +154,7 @@ static void take_attempt(struct assemble *a, const void *sample)
 		undecided_add(a->undecided,
 			&(struct undecided_entry){w->sample.id, a->tail, true});
 	a->tail++;
+	return true;
 }
 
 /* The attempt of that id if it waits here still, else NULL. */
@@ -194,28 +203,22 @@ static void take_outcome(struct assemble *a, const struct sample_outcome *s)
 	undecided_remove(a->undecided, s->id);
 }
 
-/* Samples are aligned to eight bytes in the ring, but not in what tests make of them. */
 void assemble_sample(struct assemble *a, const void *sample, size_t length)
 {
-	struct sample_attempt attempt;
 	struct sample_source source;
 	struct sample_outcome outcome;
 	__u32 kind = 0;
 
 	if (length >= sizeof kind)
 		memcpy(&kind, sample, sizeof kind);
-	if (kind == SAMPLE_ATTEMPT && length == sizeof attempt) {
-		memcpy(&attempt, sample, sizeof attempt);
-		if ((attempt.family == 4 || attempt.family == 6) &&
-			attempt.end.result <= RESULT_ABANDONED) {
-			take_attempt(a, &attempt);
-			return;
-		}
-	} else if (kind == SAMPLE_SOURCE && length == sizeof source) {
+	if (kind == SAMPLE_ATTEMPT && take_attempt(a, sample, length))
+		return;
+	if (kind == SAMPLE_SOURCE && length == sizeof source) {
 		memcpy(&source, sample, sizeof source);
 		take_source(a, &source);
 		return;
-	} else if (kind == SAMPLE_OUTCOME && length == sizeof outcome) {
+	}
+	if (kind == SAMPLE_OUTCOME && length == sizeof outcome) {
 		memcpy(&outcome, sample, sizeof outcome);
 		if (outcome.end.result <= RESULT_ABANDONED) {
 			take_outcome(a, &outcome);

@@ -28,10 +28,10 @@
 
 #define SEEN 256
 
-/* Samples of that pid from before that time came too late for another look to tell more. */
+/* Samples like this one from before that time came too late for another look to tell more. */
 struct seen {
 	uint32_t pid;
-	uint64_t looked_ns;
+	uint64_t described, looked_ns;
 };
 
 struct processes {
@@ -226,12 +226,12 @@ void processes_see(struct processes *p, uint32_t pid, uint64_t time_ns, uint64_t
 	struct seen *seen = &p->seen[pid % SEEN];
 	const struct description *d;
 
-	if (seen->pid == pid && time_ns < seen->looked_ns)
+	if (seen->pid == pid && seen->described == described && time_ns < seen->looked_ns)
 		return;
 	d = described_find(p->described, described);
+	*seen = (struct seen){pid, described, clock_boot_ns()};
 	if (d && d->process.exe.length)
 		return;
-	*seen = (struct seen){pid, clock_boot_ns()};
 	pthread_mutex_lock(&p->lock);
 	process_cache_see(p->cache, pid, time_ns);
 	pthread_mutex_unlock(&p->lock);

@@ -219,11 +219,22 @@ static void take_result(void *context, uint64_t number, const struct result *res
 	kept_remove(r->kept, number);
 }
 
+/* That it was seen, of an attempt. Of the sample only what is needed is copied. */
+static void see(struct recorder *r, const uint8_t *sample)
+{
+	uint64_t time_ns, described;
+	uint32_t pid;
+
+	memcpy(&pid, sample + offsetof(struct sample_attempt, pid), sizeof pid);
+	memcpy(&time_ns, sample + offsetof(struct sample_attempt, time_ns), sizeof time_ns);
+	memcpy(&described, sample + offsetof(struct sample_attempt, process), sizeof described);
+	processes_see(r->processes, pid, time_ns, described);
+}
+
 /* capture_sample */
 static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
-	struct sample_attempt attempt;
 	__u32 kind = 0;
 
 	if (length >= sizeof kind)
@@ -232,10 +243,8 @@ static void take_sample(void *context, const void *sample, size_t length)
 		processes_describe(r->processes, sample, length);
 		return;
 	}
-	if (kind == SAMPLE_ATTEMPT && length == sizeof attempt) {
-		memcpy(&attempt, sample, sizeof attempt);
-		processes_see(r->processes, attempt.pid, attempt.time_ns, attempt.process);
-	}
+	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt))
+		see(r, sample);
 	assemble_sample(r->assemble, sample, length);
 }
 

@@ -540,7 +540,7 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 	header->file = w->file;
 	length = batch_builder_encode(builder, header, w->record);
 	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
-				  write_blocks, w, error))
+				  w->sink != write_fd, write_blocks, w, error))
 		return -1;
 	return w->held ? hold_batch(w, header, length, error)
 		       : write_batch(w, header, events, length, error);
