@@ -15,8 +15,9 @@
 #define BUFFER_SIZE (64u << 10) /* written at a time */
 /* What a packet shows of an event. */
 #define COLUMNS                                                                                    \
-	(EVENT_BITS & ~(EVENT_BIT(EVENT_FLAGS) | EVENT_BIT(EVENT_RETURNED) | EVENT_BIT(EVENT_NET_NS)))
-#define TEXTS 64                /* processes of a batch whose texts are kept: a power of two */
+	(EVENT_BITS &                                                                              \
+		~(EVENT_BIT(EVENT_FLAGS) | EVENT_BIT(EVENT_RETURNED) | EVENT_BIT(EVENT_NET_NS)))
+#define TEXTS 64 /* processes of a batch whose texts are kept: a power of two */
 
 struct packets {
 	struct batch batch;
