@@ -110,8 +110,7 @@ static uint64_t give(struct assemble *a, const struct sample_attempt *s)
 	a->process.uid = s->uid;
 	a->process.gid = s->gid;
 	a->process.start_ns = s->start_ns;
-	a->process.comm =
-		(struct bytes){s->comm, strnlen((const char *)s->comm, sizeof s->comm)};
+	a->process.comm = (struct bytes){s->comm, strnlen((const char *)s->comm, sizeof s->comm)};
 	return a->handlers.event(a->handlers.context, &event, s->process);
 }
 
@@ -151,8 +150,7 @@ static bool take_attempt(struct assemble *a, const uint8_t *sample, size_t lengt
 	memcpy(&w->sample, sample, sizeof w->sample);
 	w->listed = w->sample.flags & SAMPLE_UNDECIDED || !(w->sample.flags & SAMPLE_COMPLETE);
 	if (w->listed)
-		undecided_add(a->undecided,
-			&(struct undecided_entry){w->sample.id, a->tail, true});
+		undecided_add(a->undecided, &(struct undecided_entry){w->sample.id, a->tail, true});
 	a->tail++;
 	return true;
 }

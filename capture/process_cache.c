@@ -537,8 +537,8 @@ static struct process_facts all_facts(const struct process_facts *sampled)
 }
 
 /* Without the lock: memos are of the calling thread alone; what others change is read as one. */
-const struct process *process_cache_recall(struct process_cache *c, const struct event *event,
-	const struct description *described)
+const struct process *process_cache_recall(
+	struct process_cache *c, const struct event *event, const struct description *described)
 {
 	struct process_memo *m = &c->memos[event->process->pid % MEMOS];
 

@@ -56,7 +56,8 @@ static void forget_one(struct process_table *t, struct life **slot)
 	unlink_age(list_of(t, life), life);
 	t->count--;
 	t->bytes -= life->counted;
-	__atomic_store_n(&t->stamp, t->stamp + 1, __ATOMIC_RELEASE); /* what held may not hold now */
+	__atomic_store_n(
+		&t->stamp, t->stamp + 1, __ATOMIC_RELEASE); /* what held may not hold now */
 	life_free(life);
 }
 

@@ -102,8 +102,8 @@ static void print(struct recorder *r, const struct event *event)
 	if (r->columns)
 		columns_print(r->columns,
 			&(struct columns_row){.event = event,
-				.wall_ns = r->now.wall_ns +
-					   (int64_t)(event->time_ns - r->now.boot_ns),
+				.wall_ns =
+					r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
 				.host = r->host.info.host,
 				.backend = r->host.info.backend},
 			stdout);

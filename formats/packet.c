@@ -392,8 +392,8 @@ void packet_block(
 	p = put_option32(p, EPB_FLAGS, OUTBOUND);
 	p = put_option64(p, EPB_PACKETID,
 		(uint64_t)get_le32(origin->session) << 32 | (uint32_t)event->number);
-	p = put_option64(p, EPB_PROCESSID_THREADID,
-		event->process->pid | (uint64_t)event->tid << 32);
+	p = put_option64(
+		p, EPB_PROCESSID_THREADID, event->process->pid | (uint64_t)event->tid << 32);
 	if (origin->process >= 0)
 		p = put_option32(p, EPB_DARWIN_PROCESS, (uint32_t)origin->process);
 	put_le32(p, 0); /* the end of the options */
