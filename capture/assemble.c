@@ -9,18 +9,17 @@
 
 #define WAITING_MAX 8192 /* a power of two; more attempts open at once are handed on early */
 
+/* As it came, with what came later put in: it is made into an event once, when it goes. */
 struct waiting {
-	struct event event;
-	struct process process;
-	uint8_t comm[SAMPLE_COMM_SIZE];
-	uint64_t id, described;
-	bool complete, undecided;
+	struct sample_attempt sample;
+	bool listed; /* among the undecided: something more was to come */
 };
 
 struct assemble {
 	uint64_t hold_ns, rejected;
 	struct assemble_handlers handlers;
 	struct undecided *undecided;
+	struct process process; /* of the event that is given: all but what a sample says stays */
 	uint32_t head, tail; /* head is the oldest; both count on and are taken modulo the size */
 	struct waiting queue[WAITING_MAX];
 };
@@ -33,6 +32,10 @@ struct assemble *assemble_new(uint64_t hold_ns, const struct assemble_handlers *
 		return NULL;
 	a->hold_ns = hold_ns;
 	a->handlers = *handlers;
+	a->process = (struct process){.euid = UNKNOWN_ID,
+		.egid = UNKNOWN_ID,
+		.loginuid = UNKNOWN_ID,
+		.audit_session = UNKNOWN_ID};
 	a->undecided = undecided_new(OPEN_MAX + WAITING_MAX);
 	if (!a->undecided) {
 		free(a);
@@ -85,51 +88,11 @@ static struct result result_of(const struct sample_end *end)
 	};
 }
 
-static void give_oldest(struct assemble *a)
+static uint64_t give(struct assemble *a, const struct sample_attempt *s)
 {
-	uint32_t at = a->head++;
-	struct waiting *w = slot(a, at);
-	struct undecided_entry *entry = undecided_find(a->undecided, w->id);
-	uint64_t number;
-
-	w->process.comm.data = w->comm;
-	w->event.process = &w->process;
-	number = a->handlers.event(a->handlers.context, &w->event, w->described);
-	if (!entry || !entry->waiting || entry->number != at)
-		return; /* nothing more is to come; or the id, against all rules, came twice */
-	if (w->undecided && number != ASSEMBLE_NO_RESULT)
-		*entry = (struct undecided_entry){w->id, number, false};
-	else
-		undecided_remove(a->undecided, w->id);
-}
-
-static void take_attempt(struct assemble *a, const struct sample_attempt *s)
-{
-	struct waiting *w;
-
-	if (a->tail - a->head == WAITING_MAX)
-		give_oldest(a);
-	if (s->flags & SAMPLE_UNDECIDED || !(s->flags & SAMPLE_COMPLETE))
-		undecided_add(a->undecided, &(struct undecided_entry){s->id, a->tail, true});
-	w = slot(a, a->tail++);
-	memcpy(w->comm, s->comm, sizeof w->comm);
-	w->id = s->id;
-	w->described = s->process;
-	w->complete = s->flags & SAMPLE_COMPLETE;
-	w->undecided = s->flags & SAMPLE_UNDECIDED;
-	w->process = (struct process){
-		.pid = s->pid,
-		.uid = s->uid,
-		.gid = s->gid,
-		.euid = UNKNOWN_ID,
-		.egid = UNKNOWN_ID,
-		.loginuid = UNKNOWN_ID,
-		.audit_session = UNKNOWN_ID,
-		.start_ns = s->start_ns,
-		.comm = {NULL, strnlen((const char *)s->comm, sizeof s->comm)},
-	};
-	w->event = (struct event){
+	struct event event = {
 		.time_ns = s->time_ns,
+		.process = &a->process,
 		.tid = s->tid,
 		.flags = (s->flags & SAMPLE_MAPPED ? EVENT_MAPPED : 0) |
 			 (s->flags & SAMPLE_NONBLOCKING ? EVENT_NONBLOCKING : 0) |
@@ -142,6 +105,54 @@ static void take_attempt(struct assemble *a, const struct sample_attempt *s)
 		.dport = s->dport,
 		.result = result_of(&s->end),
 	};
+
+	a->process.pid = s->pid;
+	a->process.uid = s->uid;
+	a->process.gid = s->gid;
+	a->process.start_ns = s->start_ns;
+	a->process.comm = (struct bytes){s->comm, strnlen((const char *)s->comm, sizeof s->comm)};
+	return a->handlers.event(a->handlers.context, &event, s->process);
+}
+
+static void give_oldest(struct assemble *a)
+{
+	uint32_t at = a->head++;
+	struct waiting *w = slot(a, at);
+	uint64_t number = give(a, &w->sample);
+	struct undecided_entry *entry;
+
+	if (!w->listed)
+		return;
+	entry = undecided_find(a->undecided, w->sample.id);
+	if (!entry || !entry->waiting || entry->number != at)
+		return; /* the id, against all rules, came twice */
+	if (w->sample.flags & SAMPLE_UNDECIDED && number != ASSEMBLE_NO_RESULT)
+		*entry = (struct undecided_entry){w->sample.id, number, false};
+	else
+		undecided_remove(a->undecided, w->sample.id);
+}
+
+/* Returns whether the sample is one. Looked at where it is: it is copied once. */
+static bool take_attempt(struct assemble *a, const uint8_t *sample, size_t length)
+{
+	struct waiting *w;
+	uint8_t family, result;
+
+	if (length != sizeof w->sample)
+		return false;
+	family = sample[offsetof(struct sample_attempt, family)];
+	result = sample[offsetof(struct sample_attempt, end.result)];
+	if ((family != 4 && family != 6) || result > RESULT_ABANDONED)
+		return false;
+	if (a->tail - a->head == WAITING_MAX)
+		give_oldest(a);
+	w = slot(a, a->tail);
+	memcpy(&w->sample, sample, sizeof w->sample);
+	w->listed = w->sample.flags & SAMPLE_UNDECIDED || !(w->sample.flags & SAMPLE_COMPLETE);
+	if (w->listed)
+		undecided_add(a->undecided, &(struct undecided_entry){w->sample.id, a->tail, true});
+	a->tail++;
+	return true;
 }
 
 /* The attempt of that id if it waits here still, else NULL. */
@@ -155,63 +166,60 @@ static struct waiting *find_waiting(struct assemble *a, uint64_t id)
 static void take_source(struct assemble *a, const struct sample_source *s)
 {
 	struct waiting *w = find_waiting(a, s->id);
-	uint8_t family;
 
-	if (!w || w->complete)
+	if (!w || w->sample.flags & SAMPLE_COMPLETE)
 		return;
-	family = w->event.daddr.family;
-	w->event.saddr = source_of(s->saddr, family);
-	w->event.daddr = address_of(s->daddr, family);
-	w->event.lport = s->lport;
-	w->event.net_ns = s->net_ns;
-	w->process.start_ns = s->start_ns;
-	w->described = s->process;
-	w->complete = true;
+	memcpy(w->sample.saddr, s->saddr, sizeof s->saddr);
+	memcpy(w->sample.daddr, s->daddr, sizeof s->daddr);
+	w->sample.lport = s->lport;
+	w->sample.net_ns = s->net_ns;
+	w->sample.start_ns = s->start_ns;
+	w->sample.process = s->process;
+	w->sample.flags |= SAMPLE_COMPLETE;
 }
 
 /* The last that is heard of an attempt: no source will come either. */
 static void take_outcome(struct assemble *a, const struct sample_outcome *s)
 {
 	struct undecided_entry *entry = undecided_find(a->undecided, s->id);
-	struct waiting *w = find_waiting(a, s->id);
-	struct result result = result_of(&s->end);
+	struct result result;
 
-	if (!entry || (w && !w->undecided))
+	if (!entry)
 		return;
-	if (w) {
-		w->event.result = result;
-		w->complete = true;
-		w->undecided = false;
+	if (entry->waiting) {
+		struct sample_attempt *attempt = &slot(a, (uint32_t)entry->number)->sample;
+
+		if (!(attempt->flags & SAMPLE_UNDECIDED))
+			return;
+		attempt->end = s->end;
+		attempt->flags &= ~SAMPLE_UNDECIDED;
+		attempt->flags |= SAMPLE_COMPLETE;
 		return;
 	}
+	result = result_of(&s->end);
 	a->handlers.result(a->handlers.context, entry->number, &result);
 	undecided_remove(a->undecided, s->id);
 }
 
 void assemble_sample(struct assemble *a, const void *sample, size_t length)
 {
-	union {
-		__u32 kind;
-		struct sample_attempt attempt;
-		struct sample_source source;
-		struct sample_outcome outcome;
-	} s;
+	struct sample_source source;
+	struct sample_outcome outcome;
+	__u32 kind = 0;
 
-	if (length >= sizeof s.kind && length <= sizeof s) {
-		memcpy(&s, sample, length);
-		if (s.kind == SAMPLE_ATTEMPT && length == sizeof s.attempt &&
-			(s.attempt.family == 4 || s.attempt.family == 6) &&
-			s.attempt.end.result <= RESULT_ABANDONED) {
-			take_attempt(a, &s.attempt);
-			return;
-		}
-		if (s.kind == SAMPLE_SOURCE && length == sizeof s.source) {
-			take_source(a, &s.source);
-			return;
-		}
-		if (s.kind == SAMPLE_OUTCOME && length == sizeof s.outcome &&
-			s.outcome.end.result <= RESULT_ABANDONED) {
-			take_outcome(a, &s.outcome);
+	if (length >= sizeof kind)
+		memcpy(&kind, sample, sizeof kind);
+	if (kind == SAMPLE_ATTEMPT && take_attempt(a, sample, length))
+		return;
+	if (kind == SAMPLE_SOURCE && length == sizeof source) {
+		memcpy(&source, sample, sizeof source);
+		take_source(a, &source);
+		return;
+	}
+	if (kind == SAMPLE_OUTCOME && length == sizeof outcome) {
+		memcpy(&outcome, sample, sizeof outcome);
+		if (outcome.end.result <= RESULT_ABANDONED) {
+			take_outcome(a, &outcome);
 			return;
 		}
 	}
@@ -220,7 +228,7 @@ void assemble_sample(struct assemble *a, const void *sample, size_t length)
 
 static uint64_t due(const struct assemble *a, const struct waiting *w)
 {
-	return w->complete ? 0 : w->event.time_ns + a->hold_ns;
+	return w->sample.flags & SAMPLE_COMPLETE ? 0 : w->sample.time_ns + a->hold_ns;
 }
 
 void assemble_release(struct assemble *a, uint64_t now_ns)

@@ -17,12 +17,11 @@ struct assemble;
 
 struct assemble_handlers {
 	/*
-	 * Gets each event; what it points to is borrowed. described: the id under
-	 * which its process was described, 0: it was not. Returns the event's
-	 * number, by which its result is told later, or ASSEMBLE_NO_RESULT: that is
-	 * not wanted.
+	 * Gets each event, to keep or to change; what it points to is borrowed. described: the id
+	 * under which its process was described, 0: it was not. Returns the event's number, by
+	 * which its result is told later, or ASSEMBLE_NO_RESULT: that is not wanted.
 	 */
-	uint64_t (*event)(void *context, const struct event *event, uint64_t described);
+	uint64_t (*event)(void *context, struct event *event, uint64_t described);
 	void (*result)(void *context, uint64_t number, const struct result *result);
 	void *context;
 };

@@ -12,23 +12,25 @@ struct chunk {
 	bool opens_file; /* no bytes, but the next file */
 	int64_t wall_ns; /* when it begins */
 	uint32_t events;
-	size_t length;
+	size_t length, capacity;
 	uint8_t data[];
 };
 
-/* Copies the blocks. NULL: out of memory. */
-struct chunk *chunk_new(const uint8_t *blocks, size_t length, uint32_t events);
+/* Appends blocks to the chunk, NULL: to a new one. -1: out of memory, then it is as it was. */
+int chunk_append(struct chunk **chunk, const uint8_t *blocks, size_t length);
 struct chunk *chunk_new_file(int64_t wall_ns);
 
 /* All zero: empty. */
 struct chunks {
 	struct chunk *first, *last;
-	uint64_t bytes, events; /* of memory; in them */
+	uint64_t bytes, events; /* of memory that is used; in them */
 };
 
 void chunks_append(struct chunks *chunks, struct chunk *chunk);
 /* The first one leaves it, unfreed. NULL: it is empty. */
 struct chunk *chunks_take(struct chunks *chunks);
 void chunks_clear(struct chunks *chunks);
+/* The same, but empty ones go to spare, as long as those have less than so many bytes of memory. */
+void chunks_spare(struct chunks *chunks, struct chunks *spare, uint64_t most);
 
 #endif

@@ -32,9 +32,7 @@ struct encoder {
 	struct gap gap;   /* since the last batch that was taken */
 	struct error failure;
 	bool failed;
-	/* Blocks on their way to the queue. */
-	uint8_t *blocks;
-	size_t length, capacity;
+	struct chunk *chunk; /* on its way to the queue; NULL: nothing is */
 	uint8_t scratch[RECORD_PAYLOAD_MAX];
 };
 
@@ -63,7 +61,7 @@ void encoder_free(struct encoder *e)
 	trace_writer_free(e->trace);
 	batch_builder_free(e->batch);
 	clock_watch_close(&e->clock);
-	free(e->blocks);
+	free(e->chunk);
 	free(e);
 }
 
@@ -91,29 +89,16 @@ static int gather(void *context, const uint8_t *block, size_t length, struct err
 {
 	struct encoder *e = context;
 
-	if (length > e->capacity - e->length) {
-		size_t capacity = e->length + length + RECORD_PAYLOAD_MAX;
-		uint8_t *grown = realloc(e->blocks, capacity);
-
-		if (!grown)
-			return error_set(error, "out of memory");
-		e->blocks = grown;
-		e->capacity = capacity;
-	}
-	memcpy(e->blocks + e->length, block, length);
-	e->length += length;
-	return 0;
+	if (!e->chunk)
+		e->chunk = writer_spare(e->writer);
+	return chunk_append(&e->chunk, block, length) ? error_set(error, "out of memory") : 0;
 }
 
 static void hand_over(struct encoder *e, uint32_t events)
 {
-	struct error why;
-
-	if (e->length && writer_put(e->writer, e->blocks, e->length, events)) {
-		error_set(&why, "out of memory");
-		encoder_fail(e, &why);
-	}
-	e->length = 0;
+	if (e->chunk)
+		writer_put(e->writer, e->chunk, events);
+	e->chunk = NULL;
 }
 
 void encoder_begin_file(struct encoder *e, const struct trace_info *info)

@@ -202,6 +202,17 @@ int finisher_expire(struct finisher *f)
 	return gone < 0 ? 0 : gone;
 }
 
+/* Whether there is anything to look at when no file comes: an idle recorder does not wake up. */
+static bool has_checks(const struct finisher *f)
+{
+	if (f->failed || (retention_is_set(&f->options.retention) && *f->names->base))
+		return true;
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (f->commands[i])
+			return true;
+	return false;
+}
+
 /* thread_run */
 static void finish_all(void *context)
 {
@@ -212,7 +223,7 @@ static void finish_all(void *context)
 	thread_lock(f->thread);
 	for (;;) {
 		while (!f->first && !f->stop) {
-			if (thread_wait(f->thread, CHECK_MS))
+			if (thread_wait(f->thread, has_checks(f) ? CHECK_MS : 0))
 				continue;
 			thread_unlock(f->thread);
 			reap(f);

@@ -177,7 +177,7 @@ static void take_changes(struct process_cache *c)
 		c->executed_count = 0;
 		c->table.horizon_ns = c->exit_ns = c->source.now(c->source.context);
 	}
-	c->taken_ns = now;
+	__atomic_store_n(&c->taken_ns, now, __ATOMIC_RELEASE);
 	if (now > KEEP_EXITED_NS)
 		process_table_expire(&c->table, now - KEEP_EXITED_NS);
 }
@@ -534,6 +534,18 @@ static struct process_facts all_facts(const struct process_facts *sampled)
 		facts.described = NULL;
 	}
 	return facts;
+}
+
+/* Without the lock: memos are of the calling thread alone; what others change is read as one. */
+const struct process *process_cache_recall(
+	struct process_cache *c, const struct event *event, const struct description *described)
+{
+	struct process_memo *m = &c->memos[event->process->pid % MEMOS];
+
+	if (c->blind ? !event->process->start_ns
+		     : __atomic_load_n(&c->taken_ns, __ATOMIC_ACQUIRE) <= event->time_ns)
+		return NULL;
+	return process_memo_recall(m, &c->table, event, described) ? m->chain : NULL;
 }
 
 const struct process *process_cache_find(

@@ -50,6 +50,14 @@ const struct process *process_cache_find(
 	struct process_cache *cache, const struct process_facts *facts);
 
 /*
+ * The same for an event of which a sample was all that is known, if the last answer for its process
+ * holds for it too; NULL: ask process_cache_find(). While others call the other functions of the
+ * cache it may be called, by the thread that calls process_cache_find().
+ */
+const struct process *process_cache_recall(struct process_cache *cache, const struct event *event,
+	const struct description *described);
+
+/*
  * A sample of that process and time came and process_cache_find() will follow:
  * looks at once if there is anything to learn of it.
  */

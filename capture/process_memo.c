@@ -26,6 +26,23 @@ bool process_memo_holds(
 		if (!life || life->stamp != m->stamps[i])
 			return false;
 	}
+	m->table_stamp = table->stamp;
+	m->chain[0].comm = f->comm;
+	return true;
+}
+
+/* Beyond what is compared, samples are alike: nothing else is known by them. */
+bool process_memo_recall(struct process_memo *m, const struct process_table *table,
+	const struct event *event, const struct description *described)
+{
+	const struct process *f = event->process, *known = &m->facts.process;
+
+	if (!m->count || known->pid != f->pid || event->time_ns < m->from_ns ||
+		event->time_ns > m->until_ns || m->leader != (event->tid == f->pid) ||
+		m->described != (described ? described->id : 0) || known->uid != f->uid ||
+		known->gid != f->gid || (!described && known->start_ns != f->start_ns) ||
+		m->table_stamp != __atomic_load_n(&table->stamp, __ATOMIC_ACQUIRE))
+		return false;
 	m->chain[0].comm = f->comm;
 	return true;
 }
@@ -39,6 +56,7 @@ void process_memo_keep(struct process_memo *m, struct process_table *table,
 	copy.parent = NULL;
 	m->from_ns = 0;
 	m->until_ns = UINT64_MAX;
+	m->table_stamp = table->stamp;
 	m->leader = facts->tid == facts->process.pid;
 	m->complete = complete;
 	m->described = facts->described ? facts->described->id : 0;

@@ -16,6 +16,7 @@ struct process_memo {
 	struct shared_text *held[1 + ANCESTORS_MAX][GIVEN_TEXTS]; /* texts of the chain */
 	char pod[36];                       /* behind chain[0].container, perhaps */
 	uint64_t stamps[1 + ANCESTORS_MAX]; /* of the lives */
+	uint64_t table_stamp;               /* with it they were compared last */
 	uint64_t from_ns, until_ns;
 	bool leader, complete;
 	uint64_t described; /* the id of the description that they came with; 0: none */
@@ -25,6 +26,13 @@ struct process_memo {
 /* Whether the answer holds for these too. Sets the name of the caller. */
 bool process_memo_holds(
 	struct process_memo *memo, struct process_table *table, const struct process_facts *facts);
+
+/*
+ * The same for an event and the description that it names (NULL: none), if nothing in the table
+ * changed since it was looked at last: that is all that is read of it, as one.
+ */
+bool process_memo_recall(struct process_memo *memo, const struct process_table *table,
+	const struct event *event, const struct description *described);
 
 /*
  * The chain was filled in: works out for what it holds. complete: nothing of the

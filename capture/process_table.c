@@ -37,7 +37,8 @@ void process_table_touch(struct process_table *t, struct life *life)
 
 void process_table_count(struct process_table *t, struct life *life)
 {
-	life->stamp = ++t->stamp;
+	life->stamp = t->stamp + 1;
+	__atomic_store_n(&t->stamp, life->stamp, __ATOMIC_RELEASE);
 	t->bytes -= life->counted;
 	life->counted = life_bytes(life);
 	t->bytes += life->counted;
@@ -55,6 +56,8 @@ static void forget_one(struct process_table *t, struct life **slot)
 	unlink_age(list_of(t, life), life);
 	t->count--;
 	t->bytes -= life->counted;
+	__atomic_store_n(
+		&t->stamp, t->stamp + 1, __ATOMIC_RELEASE); /* what held may not hold now */
 	life_free(life);
 }
 

@@ -26,6 +26,14 @@
 #define BUDGET_NS 300000000ull /* of a period, for reading what was executed */
 #define NICE (-15)             /* where real time is refused */
 
+#define SEEN 256
+
+/* Samples like this one from before that time came too late for another look to tell more. */
+struct seen {
+	uint32_t pid;
+	uint64_t described, looked_ns;
+};
+
 struct processes {
 	struct process_cache *cache;
 	struct described *described;
@@ -34,6 +42,7 @@ struct processes {
 	int stop;             /* an eventfd */
 	pthread_mutex_t lock; /* the cache; who holds it runs as high as who waits for it */
 	pthread_t follower;
+	struct seen seen[SEEN]; /* by pid */
 };
 
 static int source_read(void *context, uint32_t pid, bool with_args, struct proc_reading *reading)
@@ -214,8 +223,13 @@ void processes_describe(struct processes *p, const void *sample, size_t length)
 
 void processes_see(struct processes *p, uint32_t pid, uint64_t time_ns, uint64_t described)
 {
-	const struct description *d = described_find(p->described, described);
+	struct seen *seen = &p->seen[pid % SEEN];
+	const struct description *d;
 
+	if (seen->pid == pid && seen->described == described && time_ns < seen->looked_ns)
+		return;
+	d = described_find(p->described, described);
+	*seen = (struct seen){pid, described, clock_boot_ns()};
 	if (d && d->process.exe.length)
 		return;
 	pthread_mutex_lock(&p->lock);
@@ -224,13 +238,17 @@ void processes_see(struct processes *p, uint32_t pid, uint64_t time_ns, uint64_t
 }
 
 const struct process *processes_find(
-	struct processes *p, struct process_facts *facts, uint64_t described)
+	struct processes *p, const struct event *event, uint64_t described)
 {
-	const struct process *found;
+	const struct description *d = described_find(p->described, described);
+	const struct process *found = process_cache_recall(p->cache, event, d);
+	struct process_facts facts;
 
-	facts->described = described_find(p->described, described);
+	if (found)
+		return found;
+	facts = (struct process_facts){event->time_ns, event->tid, *event->process, d};
 	pthread_mutex_lock(&p->lock);
-	found = process_cache_find(p->cache, facts);
+	found = process_cache_find(p->cache, &facts);
 	pthread_mutex_unlock(&p->lock);
 	return found;
 }

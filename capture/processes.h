@@ -20,11 +20,14 @@ void processes_close(struct processes *processes);
 void processes_describe(struct processes *processes, const void *sample, size_t length);
 
 /*
- * As process_cache_see() and process_cache_find(). described: the id that the
- * sample names; 0: none. facts->described is filled in.
+ * A sample of that process and time came, and processes_find() will follow: as
+ * process_cache_see(), unless it was looked at since. described: the id that the sample names;
+ * 0: none.
  */
 void processes_see(struct processes *processes, uint32_t pid, uint64_t time_ns, uint64_t described);
+
+/* As process_cache_find(), for an event with no more of its process than a sample says. */
 const struct process *processes_find(
-	struct processes *processes, struct process_facts *facts, uint64_t described);
+	struct processes *processes, const struct event *event, uint64_t described);
 
 #endif

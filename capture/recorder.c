@@ -99,13 +99,14 @@ static void fail(struct recorder *r)
 
 static void print(struct recorder *r, const struct event *event)
 {
-	struct columns_row row = {.event = event,
-		.wall_ns = r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
-		.host = r->host.info.host,
-		.backend = r->host.info.backend};
-
 	if (r->columns)
-		columns_print(r->columns, &row, stdout);
+		columns_print(r->columns,
+			&(struct columns_row){.event = event,
+				.wall_ns =
+					r->now.wall_ns + (int64_t)(event->time_ns - r->now.boot_ns),
+				.host = r->host.info.host,
+				.backend = r->host.info.backend},
+			stdout);
 	if (r->count && count_add(r->count, event, &r->failure))
 		fail(r);
 }
@@ -168,15 +169,12 @@ static uint64_t keep(struct recorder *r, const struct event *event, uint64_t num
 }
 
 /* assemble_handlers.event */
-static uint64_t take_event(void *context, const struct event *assembled, uint64_t described)
+static uint64_t take_event(void *context, struct event *event, uint64_t described)
 {
-	struct process_facts facts = {
-		assembled->time_ns, assembled->tid, *assembled->process, NULL};
 	struct recorder *r = context;
-	struct event copy = *assembled, *event = &copy;
 	uint64_t number;
 
-	event->process = processes_find(r->processes, &facts, described);
+	event->process = processes_find(r->processes, event, described);
 	if (!filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
@@ -221,11 +219,22 @@ static void take_result(void *context, uint64_t number, const struct result *res
 	kept_remove(r->kept, number);
 }
 
+/* That it was seen, of an attempt. Of the sample only what is needed is copied. */
+static void see(struct recorder *r, const uint8_t *sample)
+{
+	uint64_t time_ns, described;
+	uint32_t pid;
+
+	memcpy(&pid, sample + offsetof(struct sample_attempt, pid), sizeof pid);
+	memcpy(&time_ns, sample + offsetof(struct sample_attempt, time_ns), sizeof time_ns);
+	memcpy(&described, sample + offsetof(struct sample_attempt, process), sizeof described);
+	processes_see(r->processes, pid, time_ns, described);
+}
+
 /* capture_sample */
 static void take_sample(void *context, const void *sample, size_t length)
 {
 	struct recorder *r = context;
-	struct sample_attempt attempt;
 	__u32 kind = 0;
 
 	if (length >= sizeof kind)
@@ -234,10 +243,8 @@ static void take_sample(void *context, const void *sample, size_t length)
 		processes_describe(r->processes, sample, length);
 		return;
 	}
-	if (kind == SAMPLE_ATTEMPT && length == sizeof attempt) {
-		memcpy(&attempt, sample, sizeof attempt);
-		processes_see(r->processes, attempt.pid, attempt.time_ns, attempt.process);
-	}
+	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt))
+		see(r, sample);
 	assemble_sample(r->assemble, sample, length);
 }
 

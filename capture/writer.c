@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "writer.h"
-#include "chunk.h"
 #include "clock.h"
 #include "thread.h"
 
@@ -14,6 +13,7 @@
 /* What a loss of power can cost, and what is kept in memory until the disk has it, at most. */
 #define SYNC_NS 10000000000ull
 #define SYNC_BYTES (4u << 20)
+#define SPARE_BYTES SYNC_BYTES
 
 struct writer {
 	struct thread *thread;
@@ -28,6 +28,9 @@ struct writer {
 	bool deleted_said;
 	/* Under the lock. */
 	struct chunks queue;
+	struct chunks
+		spare; /* their memory is used again: fresh pages cost more than what fills them
+			*/
 	uint64_t dropped, unsure;
 	bool stop, give_up, failed, wants_next, dead_end;
 	enum gap_reason reason;
@@ -107,7 +110,9 @@ static int sync_file(struct writer *w, const struct chunk *chunk, struct error *
 			strerror(number));
 		return number;
 	}
-	chunks_clear(&w->written);
+	thread_lock(w->thread);
+	chunks_spare(&w->written, &w->spare, SPARE_BYTES);
+	thread_unlock(w->thread);
 	w->synced_ns = clock_boot_ns();
 	return 0;
 }
@@ -336,25 +341,40 @@ bool writer_has_room(struct writer *w)
 	return room;
 }
 
-static int append(struct writer *w, struct chunk *chunk)
+static void append(struct writer *w, struct chunk *chunk)
 {
-	if (!chunk)
-		return -1;
 	thread_lock(w->thread);
 	chunks_append(&w->queue, chunk);
 	thread_signal(w->thread);
 	thread_unlock(w->thread);
-	return 0;
 }
 
-int writer_put(struct writer *w, const uint8_t *blocks, size_t length, uint32_t events)
+void writer_put(struct writer *w, struct chunk *chunk, uint32_t events)
 {
-	return append(w, chunk_new(blocks, length, events));
+	chunk->events = events;
+	append(w, chunk);
+}
+
+struct chunk *writer_spare(struct writer *w)
+{
+	struct chunk *chunk;
+
+	thread_lock(w->thread);
+	chunk = chunks_take(&w->spare);
+	thread_unlock(w->thread);
+	if (chunk)
+		chunk->length = 0;
+	return chunk;
 }
 
 int writer_next(struct writer *w, int64_t wall_ns)
 {
-	return append(w, chunk_new_file(wall_ns));
+	struct chunk *chunk = chunk_new_file(wall_ns);
+
+	if (!chunk)
+		return -1;
+	append(w, chunk);
+	return 0;
 }
 
 enum gap_reason writer_reason(struct writer *w)
@@ -438,5 +458,6 @@ void writer_free(struct writer *w)
 	thread_free(w->thread);
 	chunks_clear(&w->queue);
 	chunks_clear(&w->written);
+	chunks_clear(&w->spare);
 	free(w);
 }

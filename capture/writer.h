@@ -11,6 +11,7 @@
 #define WRITER_H
 
 #include "../formats/record.h"
+#include "chunk.h"
 #include "live_file.h"
 
 struct writer;
@@ -35,8 +36,10 @@ struct writer *writer_new(const struct live_file *first, struct names *names, ui
 /* Something can be given. If so, of any length: the bound is exceeded by it at most. */
 bool writer_has_room(struct writer *writer);
 
-/* Whole blocks, with the number of events in them. Copied. -1: out of memory. */
-int writer_put(struct writer *writer, const uint8_t *blocks, size_t length, uint32_t events);
+/* Whole blocks, with the number of events in them; takes it over. */
+void writer_put(struct writer *writer, struct chunk *chunk, uint32_t events);
+/* An empty chunk whose memory was used before. NULL: there is none. */
+struct chunk *writer_spare(struct writer *writer);
 
 /* What comes after it goes into the next file, which begins at wall_ns. -1: out of memory. */
 int writer_next(struct writer *writer, int64_t wall_ns);

@@ -64,6 +64,15 @@ struct known_process {
 	uint32_t comm, row;
 };
 
+/* Not a power of two apart: their rows would compete for the same lines of the cache. */
+#define ROWS (BATCH_EVENTS_MAX + 8)
+
+/* What was added as last: most events of a batch have an address in common. */
+struct known_address {
+	struct address address; /* family 0: none */
+	struct endpoint endpoint;
+};
+
 struct batch_builder {
 	uint32_t count, late_count;
 	size_t most; /* bytes of a record */
@@ -71,13 +80,15 @@ struct batch_builder {
 	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
 	uint32_t row_bytes; /* of the values of an event, by their ranges */
-	uint64_t values[VALUES][BATCH_EVENTS_MAX];
+	size_t table_bytes; /* of all that is no event */
+	uint64_t values[VALUES][ROWS];
 	uint32_t process[BATCH_EVENTS_MAX];
 	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
 	struct late_result late[BATCH_EVENTS_MAX];
 	uint64_t column[STRINGS_MAX + 1]; /* the one being written */
 	struct intern *processes, *strings, *ipv4, *ipv6;
 	struct known_process known[KNOWN_MAX];
+	struct known_address last_saddr, last_daddr;
 };
 
 struct batch_builder *batch_builder_new(void)
@@ -152,15 +163,20 @@ static uint8_t width_of(uint64_t range)
 				     : 8;
 }
 
-/* Of the events so far, with room for more rows of row_bytes each. */
+/* Of so many events, with what else is there now. */
 static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t row_bytes)
 {
-	return FIXED_BYTES + (size_t)events * (row_bytes + INDEX_BYTES) +
-	       (size_t)b->late_count * LATE_BYTES +
-	       (size_t)intern_count(b->processes) * PROCESS_BYTES +
-	       (size_t)intern_count(b->strings) * STRING_END_BYTES + intern_bytes(b->strings) +
-	       (size_t)intern_count(b->ipv4) * IPV4_BYTES +
-	       (size_t)intern_count(b->ipv6) * IPV6_BYTES;
+	return FIXED_BYTES + (size_t)events * (row_bytes + INDEX_BYTES) + b->table_bytes;
+}
+
+/* To be called when something was added to a table. */
+static void measure_tables(struct batch_builder *b)
+{
+	b->table_bytes = (size_t)b->late_count * LATE_BYTES +
+			 (size_t)intern_count(b->processes) * PROCESS_BYTES +
+			 (size_t)intern_count(b->strings) * STRING_END_BYTES +
+			 intern_bytes(b->strings) + (size_t)intern_count(b->ipv4) * IPV4_BYTES +
+			 (size_t)intern_count(b->ipv6) * IPV6_BYTES;
 }
 
 size_t batch_builder_size(const struct batch_builder *b)
@@ -168,24 +184,46 @@ size_t batch_builder_size(const struct batch_builder *b)
 	return size_with(b, b->count, b->row_bytes);
 }
 
-/* Widens the ranges from the one numbered first on. Returns what a row takes then. */
-static uint32_t widen(struct range ranges[VALUES], uint32_t row_bytes, const uint64_t *values,
-	unsigned int first, bool empty)
+/* The ranges that a row widens: a bit for each. */
+struct wider {
+	struct range ranges[VALUES];
+	uint32_t row_bytes; /* what a row takes then */
+	unsigned int changed;
+};
+
+/* By the values from the one numbered first on. */
+static void widen(const struct batch_builder *b, const uint64_t *values, unsigned int first,
+	struct wider *wider)
 {
+	wider->row_bytes = b->row_bytes;
+	wider->changed = 0;
 	for (unsigned int i = first; i < VALUES; i++) {
-		struct range *r = &ranges[i];
+		const struct range *r = &b->ranges[i];
 		uint64_t value = values[i];
 
-		if (empty)
-			*r = (struct range){value, value};
 		if (value >= r->low && value <= r->high)
 			continue;
-		row_bytes -= width_of(r->high - r->low);
-		r->low = value < r->low ? value : r->low;
-		r->high = value > r->high ? value : r->high;
-		row_bytes += width_of(r->high - r->low);
+		wider->ranges[i].low = value < r->low ? value : r->low;
+		wider->ranges[i].high = value > r->high ? value : r->high;
+		wider->row_bytes -= width_of(r->high - r->low);
+		wider->row_bytes += width_of(wider->ranges[i].high - wider->ranges[i].low);
+		wider->changed |= 1u << i;
 	}
-	return row_bytes;
+}
+
+static void keep_wider(struct batch_builder *b, const struct wider *wider)
+{
+	b->row_bytes = wider->row_bytes;
+	for (unsigned int i = 0, left = wider->changed; left; left >>= 1, i++)
+		if (left & 1)
+			b->ranges[i] = wider->ranges[i];
+}
+
+/* The first event: its values are the ranges. */
+static void begin_ranges(struct batch_builder *b, const uint64_t *values)
+{
+	for (unsigned int i = 0; i < VALUES; i++)
+		b->ranges[i] = (struct range){values[i], values[i]};
 }
 
 static uint32_t add(struct intern *intern, struct bytes string)
@@ -208,14 +246,20 @@ static uint32_t add_text(struct batch_builder *b, struct bytes text)
 	return text.length ? 1 + add(b->strings, cut(text)) : 0;
 }
 
-static struct endpoint add_address(struct batch_builder *b, const struct address *address)
+static struct endpoint add_address(
+	struct batch_builder *b, const struct address *address, struct known_address *last)
 {
 	struct bytes bytes = {address->bytes, address->family == 4 ? 4 : 16};
 
 	if (!address->family)
 		return (struct endpoint){0, 0};
-	return (struct endpoint){
+	if (!memcmp(address, &last->address, sizeof *address))
+		return last->endpoint;
+	last->address = *address;
+	last->endpoint = (struct endpoint){
 		1 + add(address->family == 4 ? b->ipv4 : b->ipv6, bytes), address->family};
+	measure_tables(b);
+	return last->endpoint;
 }
 
 /* The most that a process can add, without its ancestors. */
@@ -301,12 +345,19 @@ static bool is_known(const struct batch_builder *b, const struct known_process *
 			    : !process->comm.length);
 }
 
+/* Whether there is room for processes that take so many rows and bytes. */
+static bool have_room(const struct batch_builder *b, size_t rows, size_t bytes)
+{
+	return !rows || (intern_bytes(b->strings) + bytes <= PAYLOAD_MAX &&
+				intern_count(b->processes) + rows <= BATCH_EVENTS_MAX &&
+				intern_count(b->strings) + rows * PROCESS_FIELDS <= STRINGS_MAX);
+}
+
 int batch_builder_add(struct batch_builder *b, const struct event *event)
 {
 	const struct process *process = event->process, *chain[1 + ANCESTORS_MAX];
 	struct known_process *known = known_slot(b, process);
-	struct range ranges[VALUES];
-	uint64_t values[VALUES] = {
+	const uint64_t values[VALUES] = {
 		[VALUE_TIME] = event->time_ns,
 		[VALUE_TID] = (uint32_t)(event->tid - process->pid),
 		[VALUE_LPORT] = event->lport,
@@ -320,54 +371,51 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		[VALUE_RETRANSMITS] = event->result.retransmits,
 	};
 	size_t chained = 0, size = 0;
-	uint32_t row_bytes, row = b->count;
+	uint32_t row = b->count;
+	struct wider wider;
 
 	assert(event->daddr.family);
 	if (row == BATCH_EVENTS_MAX)
 		return 1;
+	if (!row)
+		begin_ranges(b, values);
 	if (!is_known(b, known, process))
 		chained = chain_of(process, chain, &size);
-	memcpy(ranges, b->ranges, sizeof ranges);
-	row_bytes = widen(ranges, b->row_bytes, values, 0, row == 0);
-	if (size_with(b, row + 1, row_bytes) + size + 2 * IPV6_BYTES > b->most ||
-		intern_bytes(b->strings) + size > PAYLOAD_MAX ||
-		intern_count(b->processes) + chained > BATCH_EVENTS_MAX ||
-		intern_count(b->strings) + chained * PROCESS_FIELDS > STRINGS_MAX)
+	widen(b, values, 0, &wider);
+	if (size_with(b, row + 1, wider.row_bytes) + size + 2 * IPV6_BYTES > b->most ||
+		!have_room(b, chained, size))
 		return 1;
-	memcpy(b->ranges, ranges, sizeof ranges);
-	b->row_bytes = row_bytes;
+	keep_wider(b, &wider);
 	for (unsigned int i = 0; i < VALUES; i++)
 		b->values[i][row] = values[i];
 	if (chained) {
 		known->identity = process->identity;
 		known->row = add_chain(b, chain, chained);
 		known->comm = add_text(b, process->comm);
+		measure_tables(b);
 	}
 	b->process[row] = known->row;
-	b->saddr[row] = add_address(b, &event->saddr);
-	b->daddr[row] = add_address(b, &event->daddr);
+	b->saddr[row] = add_address(b, &event->saddr, &b->last_saddr);
+	b->daddr[row] = add_address(b, &event->daddr, &b->last_daddr);
 	b->count++;
 	return 0;
 }
 
 int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct result *result)
 {
-	struct range ranges[VALUES];
-	uint64_t values[VALUES] = {
+	const uint64_t values[VALUES] = {
 		[VALUE_OUTCOME] = result->outcome,
 		[VALUE_ERROR] = result->error,
 		[VALUE_LATENCY] = result->latency_us,
 		[VALUE_RETRANSMITS] = result->retransmits,
 	};
-	uint32_t row_bytes;
+	struct wider wider;
 
 	assert(row < b->count);
-	memcpy(ranges, b->ranges, sizeof ranges);
-	row_bytes = widen(ranges, b->row_bytes, values, VALUE_OUTCOME, false);
-	if (size_with(b, b->count, row_bytes) > b->most)
+	widen(b, values, VALUE_OUTCOME, &wider);
+	if (size_with(b, b->count, wider.row_bytes) > b->most)
 		return 1;
-	memcpy(b->ranges, ranges, sizeof ranges);
-	b->row_bytes = row_bytes;
+	keep_wider(b, &wider);
 	for (unsigned int i = VALUE_OUTCOME; i < VALUES; i++)
 		b->values[i][row] = values[i];
 	return 0;
@@ -379,6 +427,7 @@ int batch_builder_add_late(struct batch_builder *b, const struct late_result *la
 		size_with(b, b->count, b->row_bytes) + LATE_BYTES > b->most)
 		return 1;
 	b->late[b->late_count++] = *late;
+	b->table_bytes += LATE_BYTES;
 	return 0;
 }
 
@@ -399,21 +448,54 @@ static void put_entry(struct body *body, uint16_t id, uint8_t width, uint64_t ba
 	body->columns++;
 }
 
+/* As bytes, what each is above low. */
+static void put_values(
+	uint8_t *to, const uint64_t *values, uint32_t rows, uint64_t low, uint8_t width)
+{
+	switch (width) {
+	case 1:
+		for (uint32_t i = 0; i < rows; i++)
+			to[i] = (uint8_t)(values[i] - low);
+		break;
+	case 2:
+		for (uint32_t i = 0; i < rows; i++)
+			put_le16(to + 2 * (size_t)i, (uint16_t)(values[i] - low));
+		break;
+	case 4:
+		for (uint32_t i = 0; i < rows; i++)
+			put_le32(to + 4 * (size_t)i, (uint32_t)(values[i] - low));
+		break;
+	case 8:
+		for (uint32_t i = 0; i < rows; i++)
+			put_le64(to + 8 * (size_t)i, values[i] - low);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Of values from this range. base: what stands in the file for the lowest. */
+static void put_ranged(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows,
+	const struct range *range, uint64_t base)
+{
+	uint8_t width = width_of(range->high - range->low);
+
+	if (!width && !base) /* absent: all zero */
+		return;
+	put_entry(body, id, width, base);
+	put_values(body->data, values, rows, range->low, width);
+	body->data += (size_t)rows * width;
+}
+
 static void put_column(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows)
 {
 	uint64_t low = rows ? values[0] : 0, high = low;
-	uint8_t width;
 
 	for (uint32_t i = 1; i < rows; i++) {
 		low = values[i] < low ? values[i] : low;
 		high = values[i] > high ? values[i] : high;
 	}
-	if (!high) /* absent: all zero */
-		return;
-	width = width_of(high - low);
-	put_entry(body, id, width, low);
-	for (uint32_t i = 0; i < rows; i++, body->data += width)
-		put_le(body->data, values[i] - low, width);
+	put_ranged(body, id, values, rows, &(struct range){low, high}, low);
 }
 
 static void put_planes(struct body *body, const uint64_t *values, uint32_t rows, uint8_t width)
@@ -471,17 +553,29 @@ static uint64_t address_index(const struct batch_builder *b, struct endpoint e)
 	return e.number && e.family == 6 ? e.number + (uint64_t)intern_count(b->ipv4) : e.number;
 }
 
+/* What was replaced by a late result may have widened a range for nothing. */
+static void put_value(struct batch_builder *b, struct body *body, enum value v, uint64_t first_ns)
+{
+	if (!b->count)
+		return;
+	if (v >= VALUE_OUTCOME)
+		put_column(body, value_columns[v], b->values[v], b->count);
+	else
+		put_ranged(body, value_columns[v], b->values[v], b->count, &b->ranges[v],
+			b->ranges[v].low - (v == VALUE_TIME ? first_ns : 0));
+}
+
 static void put_events(struct batch_builder *b, struct body *body, uint64_t first_ns)
 {
-	for (uint32_t i = 0; i < b->count; i++)
+	for (uint32_t i = 0; b->pack && i < b->count; i++)
 		b->values[VALUE_TIME][i] -= first_ns;
-	for (unsigned int v = 0; v < VALUES; v++) {
+	for (enum value v = 0; v < VALUES; v++) {
 		if (b->pack && v == VALUE_TIME)
 			put_steps(b, body, value_columns[v], b->values[v], &b->ranges[v]);
 		else if (b->pack && v == VALUE_LATENCY)
 			put_apart(b, body, value_columns[v], b->values[v], &b->ranges[v]);
 		else
-			put_column(body, value_columns[v], b->values[v], b->count);
+			put_value(b, body, v, first_ns);
 	}
 	for (uint32_t i = 0; i < b->count; i++)
 		b->column[i] = b->process[i];
@@ -708,6 +802,8 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	if (b->count)
 		memset(b->known, 0, sizeof b->known);
 	b->count = b->late_count = b->row_bytes = 0;
+	b->table_bytes = 0;
+	b->last_saddr.address.family = b->last_daddr.address.family = 0;
 	intern_clear(b->processes);
 	intern_clear(b->strings);
 	intern_clear(b->ipv4);

@@ -68,6 +68,18 @@ static inline void put_le(uint8_t *p, uint64_t value, unsigned int n)
 		p[i] = (uint8_t)(value >> (8 * i));
 }
 
+static inline void put_le16(uint8_t *p, uint16_t value)
+{
+	value = htole16(value);
+	memcpy(p, &value, sizeof value);
+}
+
+static inline void put_le32(uint8_t *p, uint32_t value)
+{
+	value = htole32(value);
+	memcpy(p, &value, sizeof value);
+}
+
 static inline void put_le64(uint8_t *p, uint64_t value)
 {
 	value = htole64(value);

@@ -95,7 +95,13 @@ static bool wants_ancestors(
 	return list->negated;
 }
 
-bool filter_wants_process(
+static bool asks_for_process(const struct filter *f)
+{
+	return f->pids.count || f->uids.count || f->comms.count || f->exes.count ||
+	       f->containers.count || f->cgroups.count || f->ancestors.count;
+}
+
+static bool process_matches(
 	const struct filter *filter, const struct process *process, struct filter_notes *notes)
 {
 	const struct {
@@ -124,6 +130,12 @@ bool filter_wants_process(
 	if (filter->ancestors.count)
 		wanted = wants_ancestors(filter, process, notes) && wanted;
 	return wanted;
+}
+
+bool filter_wants_process(
+	const struct filter *filter, const struct process *process, struct filter_notes *notes)
+{
+	return !asks_for_process(filter) || process_matches(filter, process, notes);
 }
 
 bool filter_wants_port(const struct filter *filter, uint16_t dport)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "packet.h"
 #include "escape.h"
-#include "result.h"
 
 /* Options of the draft (3.5, 4.3), and what Apple's libpcap added to packets and process blocks. */
 enum {
@@ -13,7 +12,8 @@ enum {
 	PROCESS_NAME = 2,
 };
 
-#define OUTBOUND 2u /* of epb_flags */
+#define OUTBOUND 2u       /* of epb_flags */
+#define PACKET_AT_DATA 28 /* in its block */
 #define IPV4_HEADER 20u
 #define IPV6_HEADER 40u
 #define TCP_HEADER 20u
@@ -31,27 +31,36 @@ struct comment {
 	size_t length;
 };
 
-static void put_be(uint8_t *p, uint64_t value, unsigned int n)
+static void put_be16(uint8_t *p, uint16_t value)
 {
-	while (n--) {
-		p[n] = (uint8_t)value;
-		value >>= 8;
-	}
+	value = htobe16(value);
+	memcpy(p, &value, sizeof value);
 }
 
-/* The sum of RFC 1071 goes on; an even number of bytes. */
-static uint32_t sum(uint32_t sum, const uint8_t *p, size_t length)
+static void put_be32(uint8_t *p, uint32_t value)
 {
-	for (size_t i = 0; i < length; i += 2)
-		sum += (uint32_t)get_be(p + i, 2);
+	value = htobe32(value);
+	memcpy(p, &value, sizeof value);
+}
+
+/*
+ * The sum of RFC 1071 goes on; of a multiple of four bytes. It is the same in either byte order,
+ * but for its own.
+ */
+static uint64_t sum(uint64_t sum, const uint8_t *p, size_t length)
+{
+	for (size_t i = 0; i < length; i += 4)
+		sum += get_le32(p + i);
 	return sum;
 }
 
-static void put_checksum(uint8_t *p, uint32_t sum)
+static void put_checksum(uint8_t *p, uint64_t sum)
 {
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
 	sum = (sum & 0xffff) + (sum >> 16);
-	sum += sum >> 16;
-	put_be(p, ~sum & 0xffff, 2);
+	sum = (sum & 0xffff) + (sum >> 16);
+	put_le16(p, (uint16_t)~sum);
 }
 
 /*
@@ -79,30 +88,31 @@ static size_t build_packet(const struct event *event, const uint8_t *session,
 	memcpy(daddr, event->daddr.bytes, size);
 	if (v6) {
 		p[0] = 0x60;
-		put_be(p + 4, TCP_HEADER, 2);
+		put_be16(p + 4, TCP_HEADER);
 		p[6] = PROTOCOL_TCP;
 		p[7] = HOP_LIMIT;
 	} else {
 		p[0] = 0x45;
-		put_be(p + 2, IPV4_HEADER + TCP_HEADER, 2);
+		put_be16(p + 2, IPV4_HEADER + TCP_HEADER);
 		p[6] = 0x40; /* do not fragment */
 		p[8] = HOP_LIMIT;
 		p[9] = PROTOCOL_TCP;
 		put_checksum(p + 10, sum(0, p, IPV4_HEADER));
 	}
-	put_be(tcp, event->lport, 2);
-	put_be(tcp + 2, event->dport, 2);
-	put_be(tcp + 4, initial_sequence(event, session), 4);
+	put_be16(tcp, event->lport);
+	put_be16(tcp + 2, event->dport);
+	put_be32(tcp + 4, initial_sequence(event, session));
 	tcp[12] = TCP_HEADER / 4 << 4;
 	tcp[13] = TCP_SYN;
-	put_be(tcp + 14, WINDOW, 2);
+	put_be16(tcp + 14, WINDOW);
 	/* The pseudo-header of RFC 793 and of RFC 8200, 8.1, have the same sum. */
-	put_checksum(
-		tcp + 16, sum(sum(PROTOCOL_TCP + TCP_HEADER, saddr, 2 * size), tcp, TCP_HEADER));
+	put_checksum(tcp + 16,
+		sum(sum((PROTOCOL_TCP + TCP_HEADER) << 8, saddr, 2 * size), tcp, TCP_HEADER));
 	return header + TCP_HEADER;
 }
 
-static void add(struct comment *c, const char *text)
+/* Inline: the length of a literal is then known. */
+static inline void add(struct comment *c, const char *text)
 {
 	size_t length = strlen(text);
 
@@ -230,7 +240,8 @@ static void add_tid(struct comment *c, const struct event *event)
 		add_number(c, " tid=", event->tid);
 }
 
-static void add_result(struct comment *c, const struct result *result)
+/* Nothing of one that is pending. */
+static void add_outcome(struct comment *c, const struct result *result)
 {
 	char word[RESULT_TEXT_SIZE];
 
@@ -238,10 +249,24 @@ static void add_result(struct comment *c, const struct result *result)
 		return;
 	add(c, " result=");
 	add(c, word);
-	add_number(c, " latency=", result->latency_us);
+	add(c, " latency=");
+}
+
+static void add_times(struct comment *c, const struct result *result)
+{
+	add_number(c, "", result->latency_us);
 	add(c, "us");
 	if (result->retransmits > 1)
 		add_number(c, " retransmits=", result->retransmits - 1);
+}
+
+static void add_result(struct comment *c, const struct result *result)
+{
+	size_t before = c->length;
+
+	add_outcome(c, result);
+	if (c->length != before)
+		add_times(c, result);
 }
 
 size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_MAX])
@@ -270,12 +295,32 @@ static void keep_texts(struct packet_texts *texts, const struct process *process
 	add_program(&c, process);
 	texts->length = (uint16_t)c.length;
 	texts->process = process;
+	texts->result_length = 0;
 }
 
-static void add_part(struct comment *c, const struct packet_texts *texts, size_t from, size_t to)
+static void add_part(struct comment *c, const char *text, size_t length)
 {
-	memcpy(c->out + c->length, texts->text + from, to - from);
-	c->length += to - from;
+	memcpy(c->out + c->length, text, length);
+	c->length += length;
+}
+
+/* As add_result(). The words of the last one are kept. */
+static void add_kept_result(
+	struct comment *c, struct packet_texts *texts, const struct result *result)
+{
+	struct comment words = {.out = texts->result};
+
+	if (!texts->result_length || texts->outcome != result->outcome ||
+		texts->error != result->error) {
+		add_outcome(&words, result);
+		texts->result_length = (uint16_t)words.length;
+		texts->outcome = result->outcome;
+		texts->error = result->error;
+	}
+	if (!texts->result_length)
+		return;
+	add_part(c, texts->result, texts->result_length);
+	add_times(c, result);
 }
 
 /* The same as packet_comment(). Near the limit the arguments are cut as the event leaves room. */
@@ -290,50 +335,71 @@ static size_t comment_of(
 		keep_texts(texts, event->process);
 	if (texts->length > PACKET_COMMENT_MAX - EVENT_PARTS_MAX)
 		return packet_comment(event, out);
-	add_part(&c, texts, 0, texts->name);
+	add_part(&c, texts->text, texts->name);
 	add_tid(&c, event);
-	add_part(&c, texts, texts->name, texts->ids);
-	add_result(&c, &event->result);
-	add_part(&c, texts, texts->ids, texts->length);
+	add_part(&c, texts->text + texts->name, (size_t)(texts->ids - texts->name));
+	add_kept_result(&c, texts, &event->result);
+	add_part(&c, texts->text + texts->ids, (size_t)(texts->length - texts->ids));
 	return c.length;
 }
 
+/* Of four or eight bytes. Returns its end. */
+static uint8_t *put_option32(uint8_t *p, uint16_t code, uint32_t value)
+{
+	put_le16(p, code);
+	put_le16(p + 2, 4);
+	put_le32(p + 4, value);
+	return p + 8;
+}
+
+static uint8_t *put_option64(uint8_t *p, uint16_t code, uint64_t value)
+{
+	put_le16(p, code);
+	put_le16(p + 2, 8);
+	put_le64(p + 4, value);
+	return p + 12;
+}
+
+/*
+ * By hand, into a block that is large enough for any packet: there is one for
+ * each event, and the functions of pcapng.h ask at each number whether it is.
+ */
 void packet_block(
 	struct block_writer *w, const struct event *event, const struct packet_origin *origin)
 {
-	uint8_t packet[IPV6_HEADER + TCP_HEADER];
-	size_t length = build_packet(event, origin->session, packet);
 	/* The format knows no time before 1970. */
 	uint64_t time = origin->wall_ns > 0 ? (uint64_t)origin->wall_ns : 0;
-	char comment[PACKET_COMMENT_MAX];
-	size_t comment_length;
+	uint8_t *p = w->data;
+	size_t length;
 
 	w->length = 0;
-	if (!length)
+	w->overflow = w->capacity < PACKET_BLOCK_MAX;
+	if (!event->daddr.family || w->overflow)
 		return;
-	comment_length = comment_of(event, origin->texts, comment);
-	block_begin(w, BLOCK_PACKET);
-	block_u32(w, 0); /* interface */
-	block_u32(w, (uint32_t)(time >> 32));
-	block_u32(w, (uint32_t)time);
-	block_u32(w, (uint32_t)length); /* kept, and original; both are multiples of 4 */
-	block_u32(w, (uint32_t)length);
-	block_bytes(w, (struct bytes){packet, length});
-	block_option(w, OPT_COMMENT, (struct bytes){(const uint8_t *)comment, comment_length});
-	block_u16(w, EPB_FLAGS);
-	block_u16(w, 4);
-	block_u32(w, OUTBOUND);
-	block_option_u64(w, EPB_PACKETID,
+	length = build_packet(event, origin->session, p + PACKET_AT_DATA);
+	put_le32(p, BLOCK_PACKET);
+	put_le32(p + 8, 0); /* interface */
+	put_le32(p + 12, (uint32_t)(time >> 32));
+	put_le32(p + 16, (uint32_t)time);
+	put_le32(p + 20, (uint32_t)length); /* kept, and original; both are multiples of 4 */
+	put_le32(p + 24, (uint32_t)length);
+	p += PACKET_AT_DATA + length;
+	length = comment_of(event, origin->texts, (char *)p + 4);
+	put_le16(p, OPT_COMMENT);
+	put_le16(p + 2, (uint16_t)length);
+	put_le32(p + 4 + length, 0); /* what is needed of it to the next multiple of 4 */
+	p += 4 + (length + 3) / 4 * 4;
+	p = put_option32(p, EPB_FLAGS, OUTBOUND);
+	p = put_option64(p, EPB_PACKETID,
 		(uint64_t)get_le32(origin->session) << 32 | (uint32_t)event->number);
-	block_option_u64(
-		w, EPB_PROCESSID_THREADID, event->process->pid | (uint64_t)event->tid << 32);
-	if (origin->process >= 0) {
-		block_u16(w, EPB_DARWIN_PROCESS);
-		block_u16(w, 4);
-		block_u32(w, (uint32_t)origin->process);
-	}
-	block_options_end(w);
-	block_end(w);
+	p = put_option64(
+		p, EPB_PROCESSID_THREADID, event->process->pid | (uint64_t)event->tid << 32);
+	if (origin->process >= 0)
+		p = put_option32(p, EPB_DARWIN_PROCESS, (uint32_t)origin->process);
+	put_le32(p, 0); /* the end of the options */
+	w->length = (size_t)(p + 8 - w->data);
+	put_le32(p + 4, (uint32_t)w->length);
+	put_le32(w->data + 4, (uint32_t)w->length);
 }
 
 void packet_process_block(struct block_writer *w, const struct process *process)

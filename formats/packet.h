@@ -9,11 +9,14 @@
 
 #include "event.h"
 #include "pcapng.h"
+#include "result.h"
 
 /* No block of these two functions is longer. */
 #define PACKET_BLOCK_MAX 1280
 /* The comment of a packet is valid UTF-8, one line, and not longer. */
 #define PACKET_COMMENT_MAX 1024
+
+#define PACKET_RESULT_MAX (RESULT_TEXT_SIZE + 32)
 
 /*
  * What the comments of a process have in common, kept from one packet to the
@@ -22,7 +25,11 @@
 struct packet_texts {
 	const struct process *process; /* NULL: none */
 	uint16_t name, ids, length;    /* where the three parts end in text */
+	uint8_t outcome;               /* of the last packet, and its error, */
+	uint16_t error;
+	uint16_t result_length; /* and the words for them; 0: none */
 	char text[PACKET_COMMENT_MAX];
+	char result[PACKET_RESULT_MAX];
 };
 
 /* What tells this packet from others. */

@@ -17,10 +17,11 @@ typedef int packets_write(void *context, const uint8_t *blocks, size_t length, s
 
 /*
  * Passes on a packet for each event of the batch record, which is not
- * compressed, in their order. Returns 0, or -1: it is damaged, or what write
- * returned.
+ * compressed, in their order. at_once: each by itself, for a write that copies;
+ * else many at a time, for one that costs. Returns 0, or -1: it is damaged, or
+ * what write returned.
  */
-int packets_of_batch(struct packets *packets, struct bytes record, packets_write *write,
-	void *context, struct error *error);
+int packets_of_batch(struct packets *packets, struct bytes record, bool at_once,
+	packets_write *write, void *context, struct error *error);
 
 #endif

@@ -593,7 +593,7 @@ int trace_writer_batch(struct trace_writer *w, struct batch_builder *builder,
 	if (events)
 		skip_add_all(&w->values, batch_builder_values(builder));
 	if (w->packets && packets_of_batch(w->packets, (struct bytes){w->record, length},
-				  write_blocks, w, error))
+				  w->sink != write_fd, write_blocks, w, error))
 		return -1;
 	return w->held ? hold_batch(w, header, length, error)
 		       : write_batch(w, header, events, length, error);

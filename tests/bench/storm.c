@@ -31,6 +31,7 @@
 #define CLOSED_PORT 9 /* nobody listens there */
 #define FIRST_PORT 20000
 #define START_S 60
+#define SETTLE_S 3
 
 static const char usage[] =
 	"storm one accepted|refused N    N connects, each alone: median ns of connect(), and of\n"
@@ -333,10 +334,13 @@ static uint64_t voluntary(const char *text)
 	return found ? strtoull(strchr(found, ':') + 1, NULL, 10) : 0;
 }
 
+/* A recorder that follows what is executed has seen this program begin: that is waited for. */
 static void sleeps(const char *pid, uint64_t seconds)
 {
-	uint64_t before = sum_threads(pid, "status", voluntary);
+	uint64_t before;
 
+	pause_ns(SETTLE_S * NS_PER_S);
+	before = sum_threads(pid, "status", voluntary);
 	pause_ns(seconds * NS_PER_S);
 	printf("%" PRIu64 "\n", sum_threads(pid, "status", voluntary) - before);
 }

@@ -35,7 +35,7 @@ struct model {
 
 #define NONE SIZE_MAX
 
-static uint64_t give(void *context, const struct event *event, uint64_t described)
+static uint64_t give(void *context, struct event *event, uint64_t described)
 {
 	struct model *m = context;
 	const struct attempt *a = &attempts[m->given++];

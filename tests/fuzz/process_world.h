@@ -293,11 +293,14 @@ static inline void world_check(struct world *w, struct world_sample *s)
 			.audit_session = UNKNOWN_ID,
 			.comm = {(const uint8_t *)"caller", 6}},
 		.described = s->described.id ? &s->described : NULL};
+	const struct event event = {.time_ns = s->time_ns, .tid = pid, .process = &facts.process};
 	const struct process *found, *p;
 
 	w->depth = 0;
 	world_set_texts(s);
-	found = process_cache_find(w->cache, &facts);
+	found = process_cache_recall(w->cache, &event, facts.described);
+	if (!found)
+		found = process_cache_find(w->cache, &facts);
 	if (s->described.id)
 		world_check_described(s, found);
 	assert(bytes_equal(found->comm, bytes_of("caller")));

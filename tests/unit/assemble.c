@@ -17,7 +17,7 @@ static struct {
 	uint64_t described; /* of the last */
 } given;
 
-static uint64_t give(void *context, const struct event *event, uint64_t described)
+static uint64_t give(void *context, struct event *event, uint64_t described)
 {
 	assert_ptr_equal(context, &given);
 	given.described = described;

@@ -305,8 +305,8 @@ static void processes_have_their_blocks(void **state)
 	assert_true(record && packets && pids);
 	for (int round = 0; round < 5; round++) {
 		first = full_batch(record, &length, round == 4 ? 1 : first);
-		assert_int_equal(packets_of_batch(packets, (struct bytes){record, length}, gather,
-					 &g, &error),
+		assert_int_equal(packets_of_batch(packets, (struct bytes){record, length}, false,
+					 gather, &g, &error),
 			0);
 	}
 	assert_true(g.calls > 10);
@@ -347,8 +347,8 @@ static void a_damaged_batch_is_refused(void **state)
 	assert_true(record && packets);
 	full_batch(record, &length, 1);
 	put_le(record + BATCH_AT_BODY, UINT32_MAX, 4);
-	assert_int_equal(
-		packets_of_batch(packets, (struct bytes){record, length}, gather, NULL, &error),
+	assert_int_equal(packets_of_batch(packets, (struct bytes){record, length}, false, gather,
+				 NULL, &error),
 		-1);
 	packets_free(packets);
 	free(record);

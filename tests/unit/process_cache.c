@@ -150,6 +150,40 @@ static void a_described_process_is_not_read_again_and_keeps_its_identity(void **
 	process_cache_free(c);
 }
 
+static void an_answer_is_recalled_while_it_holds(void **state)
+{
+	struct process_cache *c = start_with(100, true);
+	struct process_facts facts = facts_of(7, script.now_ns++);
+	struct event event = {.tid = 7, .process = &facts.process};
+	const struct process *found;
+
+	(void)state;
+	assert_null(process_cache_recall(c, &event, NULL));
+	process_cache_find(c, &facts);
+	facts.time_ns = event.time_ns = script.now_ns++;
+	found = process_cache_find(c, &facts);
+	facts.process.comm = bytes_of("another");
+	assert_ptr_equal(process_cache_recall(c, &event, NULL), found);
+	assert_true(bytes_equal(found->comm, bytes_of("another")));
+	facts.process.uid = 99;
+	assert_null(process_cache_recall(c, &event, NULL));
+	facts.process.uid = 10;
+	event.tid = 8;
+	assert_null(process_cache_recall(c, &event, NULL));
+	event.tid = 7;
+	assert_null(process_cache_recall(c, &event, &(struct description){.id = 1}));
+	/* What happened until then is not known yet. */
+	event.time_ns = script.now_ns;
+	assert_null(process_cache_recall(c, &event, NULL));
+	event.time_ns = facts.time_ns;
+	assert_ptr_equal(process_cache_recall(c, &event, NULL), found);
+	script.changes[script.count++] = (struct proc_change){
+		.kind = CHANGE_EXEC, .pid = 7, .tid = 7, .time_ns = script.now_ns++};
+	process_cache_follow(c, false);
+	assert_null(process_cache_recall(c, &event, NULL));
+	process_cache_free(c);
+}
+
 static void an_exec_after_the_sample_is_not_given_to_it(void **state)
 {
 	struct process_cache *c = start_with(100, true);
@@ -361,6 +395,7 @@ int main(void)
 		cmocka_unit_test(what_is_said_is_right),
 		cmocka_unit_test(a_process_is_described),
 		cmocka_unit_test(a_described_process_is_not_read_again_and_keeps_its_identity),
+		cmocka_unit_test(an_answer_is_recalled_while_it_holds),
 		cmocka_unit_test(an_exec_after_the_sample_is_not_given_to_it),
 		cmocka_unit_test(a_reading_that_may_show_an_exec_is_not_used_for_what_was_before),
 		cmocka_unit_test(arguments_are_left_out),
