@@ -5,6 +5,7 @@
  * each column, which gives its width.
  */
 #include "batch_builder.h"
+#include "body.h"
 #include "intern.h"
 
 #include <assert.h>
@@ -47,10 +48,6 @@ static const uint16_t value_columns[VALUES] = {EVENT_TIME, EVENT_TID, EVENT_LPOR
 	EVENT_FLAGS, EVENT_RETURNED, EVENT_NET_NS, EVENT_OUTCOME, EVENT_ERROR, EVENT_LATENCY,
 	EVENT_RETRANSMITS};
 
-struct range {
-	uint64_t low, high;
-};
-
 /* Addresses count their own family until encoding. */
 struct endpoint {
 	uint32_t number; /* 0 unknown, else 1 + row of its table */
@@ -86,6 +83,7 @@ struct batch_builder {
 	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
 	struct late_result late[BATCH_EVENTS_MAX];
 	uint64_t column[STRINGS_MAX + 1]; /* the one being written */
+	uint64_t scratch[BATCH_EVENTS_MAX];
 	struct intern *processes, *strings, *ipv4, *ipv6;
 	struct known_process known[KNOWN_MAX];
 	struct known_address last_saddr, last_daddr;
@@ -154,15 +152,6 @@ uint32_t batch_builder_late_count(const struct batch_builder *b)
 	return b->late_count;
 }
 
-static uint8_t width_of(uint64_t range)
-{
-	return range == 0            ? 0
-	       : range <= 0xff       ? 1
-	       : range <= 0xffff     ? 2
-	       : range <= 0xffffffff ? 4
-				     : 8;
-}
-
 /* Of so many events, with what else is there now. */
 static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t row_bytes)
 {
@@ -205,8 +194,8 @@ static void widen(const struct batch_builder *b, const uint64_t *values, unsigne
 			continue;
 		wider->ranges[i].low = value < r->low ? value : r->low;
 		wider->ranges[i].high = value > r->high ? value : r->high;
-		wider->row_bytes -= width_of(r->high - r->low);
-		wider->row_bytes += width_of(wider->ranges[i].high - wider->ranges[i].low);
+		wider->row_bytes -= column_width(r->high - r->low);
+		wider->row_bytes += column_width(wider->ranges[i].high - wider->ranges[i].low);
 		wider->changed |= 1u << i;
 	}
 }
@@ -431,123 +420,6 @@ int batch_builder_add_late(struct batch_builder *b, const struct late_result *la
 	return 0;
 }
 
-/* The body under construction: the directory grows at entry, the columns at data. */
-struct body {
-	uint8_t *start, *entry, *data;
-	uint16_t columns;
-};
-
-static void put_entry(struct body *body, uint16_t id, uint8_t width, uint64_t base)
-{
-	memset(body->entry, 0, COLUMN_ENTRY_LENGTH);
-	put_le(body->entry + COLUMN_AT_ID, id, 2);
-	body->entry[COLUMN_AT_WIDTH] = width;
-	put_le(body->entry + COLUMN_AT_OFFSET, (uint64_t)(body->data - body->start), 4);
-	put_le(body->entry + COLUMN_AT_BASE, base, 8);
-	body->entry += COLUMN_ENTRY_LENGTH;
-	body->columns++;
-}
-
-/* As bytes, what each is above low. */
-static void put_values(
-	uint8_t *to, const uint64_t *values, uint32_t rows, uint64_t low, uint8_t width)
-{
-	switch (width) {
-	case 1:
-		for (uint32_t i = 0; i < rows; i++)
-			to[i] = (uint8_t)(values[i] - low);
-		break;
-	case 2:
-		for (uint32_t i = 0; i < rows; i++)
-			put_le16(to + 2 * (size_t)i, (uint16_t)(values[i] - low));
-		break;
-	case 4:
-		for (uint32_t i = 0; i < rows; i++)
-			put_le32(to + 4 * (size_t)i, (uint32_t)(values[i] - low));
-		break;
-	case 8:
-		for (uint32_t i = 0; i < rows; i++)
-			put_le64(to + 8 * (size_t)i, values[i] - low);
-		break;
-	default:
-		break;
-	}
-}
-
-/* Of values from this range. base: what stands in the file for the lowest. */
-static void put_ranged(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows,
-	const struct range *range, uint64_t base)
-{
-	uint8_t width = width_of(range->high - range->low);
-
-	if (!width && !base) /* absent: all zero */
-		return;
-	put_entry(body, id, width, base);
-	put_values(body->data, values, rows, range->low, width);
-	body->data += (size_t)rows * width;
-}
-
-static void put_column(struct body *body, uint16_t id, const uint64_t *values, uint32_t rows)
-{
-	uint64_t low = rows ? values[0] : 0, high = low;
-
-	for (uint32_t i = 1; i < rows; i++) {
-		low = values[i] < low ? values[i] : low;
-		high = values[i] > high ? values[i] : high;
-	}
-	put_ranged(body, id, values, rows, &(struct range){low, high}, low);
-}
-
-static void put_planes(struct body *body, const uint64_t *values, uint32_t rows, uint8_t width)
-{
-	for (unsigned int k = 0; k < width; k++)
-		for (uint32_t i = 0; i < rows; i++)
-			*body->data++ = (uint8_t)(values[i] >> (8 * k));
-}
-
-/* Bytes of the same weight stand together: they compress better. */
-static void put_apart(struct batch_builder *b, struct body *body, uint16_t id,
-	const uint64_t *values, const struct range *range)
-{
-	uint8_t width = width_of(range->high - range->low);
-
-	if (width < 2) {
-		put_column(body, id, values, b->count);
-		return;
-	}
-	put_entry(body, id, width, range->low);
-	body->entry[COLUMN_AT_ENCODING - COLUMN_ENTRY_LENGTH] = ENCODING_PLANES;
-	for (uint32_t i = 0; i < b->count; i++)
-		b->column[i] = values[i] - range->low;
-	put_planes(body, b->column, b->count, width);
-}
-
-/* The steps from one to the next, unless these are larger than the values. */
-static void put_steps(struct batch_builder *b, struct body *body, uint16_t id,
-	const uint64_t *values, const struct range *range)
-{
-	int64_t low = INT64_MAX, high = INT64_MIN;
-	uint8_t width;
-
-	for (uint32_t i = 0; i < b->count; i++) {
-		int64_t step = (int64_t)(values[i] - (i ? values[i - 1] : 0));
-
-		b->column[i] = (uint64_t)step;
-		low = step < low ? step : low;
-		high = step > high ? step : high;
-	}
-	width = b->count ? width_of((uint64_t)high - (uint64_t)low) : 0;
-	if (!b->count || width > width_of(range->high - range->low)) {
-		put_column(body, id, values, b->count);
-		return;
-	}
-	put_entry(body, id, width, (uint64_t)low);
-	body->entry[COLUMN_AT_ENCODING - COLUMN_ENTRY_LENGTH] = ENCODING_STEPS;
-	for (uint32_t i = 0; i < b->count; i++)
-		b->column[i] -= (uint64_t)low;
-	put_planes(body, b->column, b->count, width);
-}
-
 static uint64_t address_index(const struct batch_builder *b, struct endpoint e)
 {
 	return e.number && e.family == 6 ? e.number + (uint64_t)intern_count(b->ipv4) : e.number;
@@ -559,9 +431,9 @@ static void put_value(struct batch_builder *b, struct body *body, enum value v, 
 	if (!b->count)
 		return;
 	if (v >= VALUE_OUTCOME)
-		put_column(body, value_columns[v], b->values[v], b->count);
+		body_column(body, value_columns[v], b->values[v], b->count);
 	else
-		put_ranged(body, value_columns[v], b->values[v], b->count, &b->ranges[v],
+		body_ranged(body, value_columns[v], b->values[v], b->count, &b->ranges[v],
 			b->ranges[v].low - (v == VALUE_TIME ? first_ns : 0));
 }
 
@@ -571,21 +443,21 @@ static void put_events(struct batch_builder *b, struct body *body, uint64_t firs
 		b->values[VALUE_TIME][i] -= first_ns;
 	for (enum value v = 0; v < VALUES; v++) {
 		if (b->pack && v == VALUE_TIME)
-			put_steps(b, body, value_columns[v], b->values[v], &b->ranges[v]);
+			body_steps(body, value_columns[v], b->values[v], b->count, &b->ranges[v]);
 		else if (b->pack && v == VALUE_LATENCY)
-			put_apart(b, body, value_columns[v], b->values[v], &b->ranges[v]);
+			body_apart(body, value_columns[v], b->values[v], b->count, &b->ranges[v]);
 		else
 			put_value(b, body, v, first_ns);
 	}
 	for (uint32_t i = 0; i < b->count; i++)
 		b->column[i] = b->process[i];
-	put_column(body, EVENT_PROCESS, b->column, b->count);
+	body_column(body, EVENT_PROCESS, b->column, b->count);
 	for (uint32_t i = 0; i < b->count; i++)
 		b->column[i] = address_index(b, b->saddr[i]);
-	put_column(body, EVENT_SADDR, b->column, b->count);
+	body_column(body, EVENT_SADDR, b->column, b->count);
 	for (uint32_t i = 0; i < b->count; i++)
 		b->column[i] = address_index(b, b->daddr[i]);
-	put_column(body, EVENT_DADDR, b->column, b->count);
+	body_column(body, EVENT_DADDR, b->column, b->count);
 }
 
 static void put_processes(struct batch_builder *b, struct body *body)
@@ -597,7 +469,7 @@ static void put_processes(struct batch_builder *b, struct body *body)
 			memcpy(&b->column[i],
 				intern_get(b->processes, i).data + k * sizeof(uint64_t),
 				sizeof(uint64_t));
-		put_column(body, process_fields[k].column, b->column, rows);
+		body_column(body, process_fields[k].column, b->column, rows);
 	}
 }
 
@@ -625,7 +497,7 @@ static void put_late(struct batch_builder *b, struct body *body)
 	for (size_t k = 0; k < sizeof columns / sizeof *columns; k++) {
 		for (uint32_t i = 0; i < b->late_count; i++)
 			b->column[i] = late_value(&b->late[i], columns[k]);
-		put_column(body, columns[k], b->column, b->late_count);
+		body_column(body, columns[k], b->column, b->late_count);
 	}
 }
 
@@ -636,12 +508,10 @@ static void put_strings(struct batch_builder *b, struct body *body)
 
 	for (uint32_t i = 0; i < rows; i++)
 		b->column[i] = end += intern_get(b->strings, i).length;
-	put_column(body, STRING_END, b->column, rows);
+	body_column(body, STRING_END, b->column, rows);
 	if (!rows)
 		return;
-	put_entry(body, STRING_BYTES, 1, 0);
-	memcpy(body->data, intern_get(b->strings, 0).data, (size_t)end);
-	body->data += end;
+	body_bytes(body, STRING_BYTES, (struct bytes){intern_get(b->strings, 0).data, (size_t)end});
 }
 
 /* One column from length bytes at offset of each string of a table, as a big-endian number. */
@@ -652,7 +522,7 @@ static void put_addresses(struct batch_builder *b, struct body *body, uint16_t i
 
 	for (uint32_t i = 0; i < rows; i++)
 		b->column[i] = get_be(intern_get(table, i).data + offset, length);
-	put_column(body, id, b->column, rows);
+	body_column(body, id, b->column, rows);
 }
 
 static void put_reference(uint8_t *record, unsigned int at, const uint8_t *data, size_t length)
@@ -724,24 +594,11 @@ static uint8_t *put_skip(struct batch_builder *b, uint8_t *record, uint8_t *end)
 	return end + length;
 }
 
-/* Takes out the room that was left for entries that turned out not to be needed. */
-static void close_directory(struct body *body)
-{
-	size_t unused = (size_t)(COLUMNS - body->columns) * COLUMN_ENTRY_LENGTH;
-	uint8_t *data = body->entry + unused;
-
-	assert(body->columns <= COLUMNS);
-	for (uint8_t *entry = body->start; entry < body->entry; entry += COLUMN_ENTRY_LENGTH)
-		put_le(entry + COLUMN_AT_OFFSET, get_le32(entry + COLUMN_AT_OFFSET) - unused, 4);
-	memmove(body->entry, data, (size_t)(body->data - data));
-	body->data -= unused;
-}
-
 size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header,
 	uint8_t out[static RECORD_PAYLOAD_MAX])
 {
 	uint8_t *end = out + BATCH_HEADER_LENGTH;
-	struct body body = {0};
+	struct body body;
 
 	header->first_ns = b->count ? b->ranges[VALUE_TIME].low : 0;
 	header->last_ns = b->count ? b->ranges[VALUE_TIME].high : 0;
@@ -777,8 +634,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	end = put_name(out, BATCH_AT_BACKEND, end, header->backend);
 	end = put_skip(b, out, end);
 
-	body.start = body.entry = end;
-	body.data = end + COLUMNS * COLUMN_ENTRY_LENGTH;
+	body_begin(&body, end, COLUMNS, b->scratch);
 	if (!b->pack)
 		put_events(b, &body, header->first_ns);
 	put_processes(b, &body);
@@ -790,7 +646,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	/* Last, so that what compresses them one by one takes all the rest as one. */
 	if (b->pack)
 		put_events(b, &body, header->first_ns);
-	close_directory(&body);
+	body_end(&body);
 
 	put_reference(out, BATCH_AT_BODY, body.start, (size_t)(body.data - body.start));
 	put_le(out + BATCH_AT_BODY_LENGTH, (uint64_t)(body.data - body.start), 4);
