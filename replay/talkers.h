@@ -19,6 +19,7 @@ struct talker {
 	struct latencies latencies; /* of those that were established */
 	uint64_t turn;              /* of the batch in which it has its number */
 	uint32_t number;
+	uint64_t rank; /* for who sorts them */
 };
 
 /* All zero but for keys, key_count and format is one without talkers, to be prepared. */

@@ -160,32 +160,41 @@ static int compare_cells(struct bytes a, struct bytes b)
 	return order ? order : (a.length > b.length) - (a.length < b.length);
 }
 
-static int compare_numbers(const struct value *a, const struct value *b)
+/* The largest first, but times from the earliest; what is unknown comes last. */
+static uint64_t rank_of(const struct talker *t, size_t fact)
 {
-	if (a->kind == VALUE_SINCE)
-		return (a->wall_ns > b->wall_ns) - (a->wall_ns < b->wall_ns);
-	if (a->kind != b->kind) /* what is unknown comes last */
-		return a->kind == VALUE_UNKNOWN ? 1 : -1;
-	return (a->number < b->number) - (a->number > b->number);
+	struct value value = fact_of(t, fact);
+
+	if (value.kind == VALUE_SINCE)
+		return (uint64_t)value.wall_ns ^ UINT64_C(1) << 63;
+	if (value.kind == VALUE_UNKNOWN)
+		return UINT64_MAX;
+	return value.number < UINT64_MAX ? UINT64_MAX - 1 - value.number : 0;
 }
 
-/* The largest first, but times and keys from the smallest. */
+/* By rank, or by a key; then by all keys. */
 static int compare(const void *x, const void *y, void *context)
 {
 	const struct group *a = *(struct group *const *)x, *b = *(struct group *const *)y;
+	const struct talker *v = (const void *)a->payload, *w = (const void *)b->payload;
 	const struct answer *top = context;
-	int order;
+	int order = (v->rank > w->rank) - (v->rank < w->rank);
 
-	if (top->sort_fact == FACTS) {
+	if (top->sort_fact == FACTS)
 		order = compare_cells(
 			cell_of(a->key, top->sort_key), cell_of(b->key, top->sort_key));
-	} else {
-		struct value v = fact_of((const struct talker *)a->payload, top->sort_fact);
-		struct value w = fact_of((const struct talker *)b->payload, top->sort_fact);
-
-		order = compare_numbers(&v, &w);
-	}
 	return order ? order : compare_cells(a->key, b->key);
+}
+
+/* What costs something is found out once for each, not in each comparison. */
+static void sort(struct answer *a)
+{
+	for (size_t i = 0; a->sort_fact < FACTS && i < a->talkers.groups.count; i++) {
+		struct talker *t = (void *)a->talkers.groups.groups[i]->payload;
+
+		t->rank = rank_of(t, a->sort_fact);
+	}
+	groups_sort(&a->talkers.groups, compare, a);
 }
 
 static void put_header(const struct answer *a, struct text *line)
@@ -239,7 +248,7 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	int status = 0;
 
 	(void)merge;
-	groups_sort(&a->talkers.groups, compare, a);
+	sort(a);
 	if (a->talkers.format != FORMAT_JSON)
 		put_header(a, &line);
 	for (size_t i = 0; i < a->talkers.groups.count && i < a->limit && !status; i++) {
