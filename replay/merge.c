@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 
 #define HOST_MAX 255   /* bytes of a name; a writer cuts there too */
-#define READY_MAX 500  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
+#define READY_MAX 350  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
 #define OTHER_FILES 32 /* that are open besides */
 #define KEPT_MAX (32u << 20) /* bytes of the summaries of files of which nothing is wanted */
 
