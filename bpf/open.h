@@ -217,7 +217,9 @@ static __always_inline void set_open(struct sample_attempt *s, const struct call
 	s->time_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
 	s->id = new_id(s->time_ns, s->tid);
 	if (open && call->undecided) {
-		open->id = s->id;
+		/* With failed_only what its end looks for is not kept yet: see hold(). */
+		if (!settings.failed_only)
+			open->id = s->id;
 		s->flags |= SAMPLE_UNDECIDED;
 	} else if (open) {
 		end_open(call->key);
@@ -277,6 +279,23 @@ static __always_inline struct sample_attempt *begin_sample(
 	return s;
 }
 
+/* Keeps the sample, and only then lets the attempt end. Not 0: there is no room, or it is gone. */
+static __always_inline long hold(struct sample_attempt *s, __u64 key)
+{
+	struct open_attempt *open;
+	long error = bpf_map_update_elem(&held, &key, s, BPF_ANY);
+
+	if (error)
+		return error;
+	open = find_open(key);
+	if (open) {
+		open->id = s->id;
+		return 0;
+	}
+	bpf_map_delete_elem(&held, &key);
+	return -1;
+}
+
 /* Sends the sample, or keeps it until the attempt fails. */
 static __always_inline int end_sample(
 	struct sample_attempt *s, const struct call *call, struct sock *sk, int is_mptcp)
@@ -298,7 +317,7 @@ static __always_inline int end_sample(
 				: &count->submitted);
 	} else {
 		s->flags &= ~SAMPLE_UNDECIDED;
-		if (!followed || bpf_map_update_elem(&held, &call->key, s, BPF_ANY)) {
+		if (!followed || hold(s, call->key)) {
 			add_one(&count->lost);
 			end_open(call->key);
 		}
