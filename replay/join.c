@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define AT_ONCE (1u << 20) /* results: 48 MiB of table */
+#define AT_ONCE (1u << 19) /* results of all sessions: 24 MiB of tables */
 /* The longest that a SYN is tried again with the usual tcp_syn_retries is 127 s. */
 #define WINDOW_NS (15 * INT64_C(60000000000))
 /* Events of batches that other copies of a file may still be at. */
@@ -17,7 +17,7 @@ struct join {
 		int64_t first_ns;
 	} * parts;
 	size_t count;
-	uint64_t late;    /* results in all parts */
+	bool windows;     /* there are too many to read all at once */
 	bool sorted, all; /* all: there is nothing to read any more */
 	/* As far as was read. */
 	size_t part;
@@ -58,9 +58,13 @@ int join_add(struct join *j, const struct trace_file *file, const struct file_se
 		return -1;
 	j->parts = grown;
 	grown[j->count++] = (struct part){file, part->number, part->first_ns};
-	j->late += part->late;
 	j->sorted = false;
 	return 0;
+}
+
+void join_plan(struct join *j, uint64_t late)
+{
+	j->windows = late > AT_ONCE;
 }
 
 static int compare(const void *a, const void *b)
@@ -124,9 +128,10 @@ static void read_batch(struct join *j)
 	}
 }
 
-/* Gives the file back, but for one that can only be read from its start. */
+/* Gives memory back, and the file, but for one that can only be read from its start. */
 static void rest(struct join *j)
 {
+	batch_release(&j->batch);
 	if (!j->reader || !trace_reader_seeks_freely(j->reader))
 		return;
 	j->at = trace_reader_position(j->reader);
@@ -142,7 +147,7 @@ const struct result *join_find(struct join *j, uint64_t number, int64_t wall_ns)
 	if (!j->sorted)
 		qsort(j->parts, j->count, sizeof *j->parts, compare);
 	j->sorted = true;
-	if (j->late > AT_ONCE && wall_ns < INT64_MAX - 2 * WINDOW_NS)
+	if (j->windows && wall_ns < INT64_MAX - 2 * WINDOW_NS)
 		until = wall_ns + WINDOW_NS;
 	if (!j->all && j->horizon_ns < until) {
 		until += until == INT64_MAX ? 0 : WINDOW_NS;

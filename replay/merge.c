@@ -174,6 +174,8 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 /* The files that hold late results, for the joins of their sessions. */
 static int add_joins(struct merge *m)
 {
+	uint64_t late = 0;
+
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct trace_file *file = m->files[i];
 
@@ -183,12 +185,16 @@ static int add_joins(struct merge *m)
 
 			if (!part->late)
 				continue;
+			late += part->late;
 			session = sessions_get(&m->scan.sessions, part->id);
 			if (!session || (!session->join && !join_new(session)) ||
 				join_add(session->join, file, part))
 				return -1;
 		}
 	}
+	for (size_t i = 0; i < m->scan.sessions.count; i++)
+		if (m->scan.sessions.sessions[i]->join)
+			join_plan(m->scan.sessions.sessions[i]->join, late);
 	return 0;
 }
 
