@@ -217,7 +217,7 @@ static __always_inline void set_open(struct sample_attempt *s, const struct call
 	s->time_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
 	s->id = new_id(s->time_ns, s->tid);
 	if (open && call->undecided) {
-		/* With failed_only what its end looks for is not kept yet: see hold(). */
+		/* With failed_only what its end looks for is not kept yet: see keep_until_end(). */
 		if (!settings.failed_only)
 			open->id = s->id;
 		s->flags |= SAMPLE_UNDECIDED;
@@ -280,7 +280,7 @@ static __always_inline struct sample_attempt *begin_sample(
 }
 
 /* Keeps the sample, and only then lets the attempt end. Not 0: there is no room, or it is gone. */
-static __always_inline long hold(struct sample_attempt *s, __u64 key)
+static __always_inline long keep_until_end(struct sample_attempt *s, __u64 key)
 {
 	struct open_attempt *open;
 	long error = bpf_map_update_elem(&held, &key, s, BPF_ANY);
@@ -317,7 +317,7 @@ static __always_inline int end_sample(
 				: &count->submitted);
 	} else {
 		s->flags &= ~SAMPLE_UNDECIDED;
-		if (!followed || hold(s, call->key)) {
+		if (!followed || keep_until_end(s, call->key)) {
 			add_one(&count->lost);
 			end_open(call->key);
 		}

@@ -28,9 +28,8 @@ struct writer {
 	bool deleted_said;
 	/* Under the lock. */
 	struct chunks queue;
-	struct chunks
-		spare; /* their memory is used again: fresh pages cost more than what fills them
-			*/
+	/* Their memory is used again: fresh pages cost more than what fills them. */
+	struct chunks spare;
 	uint64_t dropped, unsure;
 	bool stop, give_up, failed, wants_next, dead_end;
 	enum gap_reason reason;

@@ -145,11 +145,14 @@ static int at_offset(const struct trace_reader *r, struct error *error)
 	return error_prefix(error, where);
 }
 
+static bool is_inside(struct bytes part, const uint8_t *end)
+{
+	return !part.length || part.data + part.length <= end;
+}
+
 static bool is_there(const struct trace_reader *r, struct bytes part)
 {
-	const struct bytes *body = &r->block.body;
-
-	return !part.length || part.data + part.length <= body->data + body->length;
+	return is_inside(part, r->block.body.data + r->block.body.length);
 }
 
 static void count_batch(struct trace_reader *r, const struct batch *head)
@@ -390,11 +393,6 @@ static bool fetch_bytes(const struct trace_reader *r, uint64_t offset, struct fe
 	}
 	return pcapng_reader_read_at(r->blocks, offset + from, out->data + from, size - from) ==
 	       size - from;
-}
-
-static bool is_inside(struct bytes part, const uint8_t *end)
-{
-	return !part.length || part.data + part.length <= end;
 }
 
 bool trace_reader_fetch(const struct trace_reader *r, uint64_t offset, struct fetched *out,

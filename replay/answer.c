@@ -37,12 +37,11 @@ int answer_add_rows(const struct answer_kind *kind, struct answer *answer, const
 {
 	struct columns_row row;
 	struct event event;
-	uint32_t at = 0;
 
 	if (kind->add_rows)
 		return kind->add_rows(answer, rows, error);
 	for (uint32_t i = 0; i < rows->count; i++) {
-		rows_get(rows, i, rows_found(rows, i, &at), &event, &row);
+		rows_get(rows, i, rows_find(rows, rows->rows[i]), &event, &row);
 		if (kind->add(answer, &row, error))
 			return -1;
 	}

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #define OCTAVES 59
+#define RECENT 500
 #define BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
 
 struct histogram {
 	uint32_t *octaves[OCTAVES]; /* BUCKETS each; owned; NULL: all zero */
 	/* Places yet to be counted: many at once miss the cache less often. */
 	uint32_t recent_count;
-	uint16_t recent[LATENCIES_RECENT];
+	uint16_t recent[RECENT];
 };
 
 /*
@@ -68,7 +69,7 @@ int latencies_add(struct latencies *l, uint64_t value)
 		l->count++;
 		h = l->histogram;
 		h->recent[h->recent_count++] = place(value);
-		return h->recent_count < LATENCIES_RECENT ? 0 : count_recent(h);
+		return h->recent_count < RECENT ? 0 : count_recent(h);
 	}
 	if (!(count & (count - 1))) { /* room for the next power of two, but at least 2 */
 		grown = realloc(l->exact, (count ? count * 2 : 2) * sizeof *grown);

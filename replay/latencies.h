@@ -6,14 +6,12 @@
 #include <stdint.h>
 
 #define LATENCIES_EXACT 32
-#define LATENCIES_RECENT 500
 
 /* All zero is an empty one. */
 struct latencies {
 	uint64_t count;
-	uint64_t *exact; /* of few: themselves; owned */
-	/* Of more; owned. */
-	struct histogram *histogram;
+	uint64_t *exact;             /* of few: themselves; owned */
+	struct histogram *histogram; /* of more; owned */
 };
 
 /* Returns 0, or -1: out of memory. */
@@ -22,6 +20,7 @@ int latencies_add(struct latencies *latencies, uint64_t value);
 /* The smallest value that percent of all are not above. Only if count is not 0. */
 uint64_t latencies_percentile(const struct latencies *latencies, unsigned int percent);
 
+/* A hint that a value will be added soon. */
 void latencies_prefetch(const struct latencies *l);
 void latencies_release(struct latencies *latencies);
 

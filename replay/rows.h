@@ -27,17 +27,7 @@ static inline int64_t rows_wall_ns(const struct rows *rows, uint32_t i)
 	return (int64_t)((uint64_t)rows->start_ns + column_get(&rows->batch->time, rows->rows[i]));
 }
 
-/* The late result of the row, if it has one. *at: where to look on, from 0; i only grows. */
-static inline const struct result *rows_found(const struct rows *rows, uint32_t i, uint32_t *at)
-{
-	while (*at < rows->found_count && rows->found[*at].row < rows->rows[i])
-		++*at;
-	return *at < rows->found_count && rows->found[*at].row == rows->rows[i]
-		       ? &rows->found[*at].result
-		       : NULL;
-}
-
-/* The same of any row of the batch. */
+/* The late result of a row of the batch; NULL: it has none. */
 const struct result *rows_find(const struct rows *rows, uint32_t row);
 
 /* Fills in event and row as of rows->rows[i]. late: its late result, or NULL. */

@@ -506,7 +506,7 @@ static bool next_row(struct source *s)
 	if (i == selection->count || selection->rows[i] >= s->end)
 		return false;
 	s->row = row = selection->rows[i];
-	/* In any order the time is not read. */
+	/* Of no use where rows may come in any order: the time may not be there. */
 	s->wall_ns = batch_wall_ns(
 		&s->batch, s->batch.header.first_ns + column_get(&s->batch.time, row));
 	while (s->found_next < s->found_count && s->found[s->found_next].row < row)

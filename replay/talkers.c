@@ -205,7 +205,6 @@ static struct talker *talker_of(struct talkers *all, const struct rows *rows, ui
 	struct columns_row row;
 
 	keys.bits = all->key_bits | EVENT_BIT(EVENT_TIME);
-	/* Late results are only asked for as a part of the key: they make it one of the event. */
 	rows_get(&keys, i, rows_find(rows, rows->rows[i]), &event, &row);
 	return all->memo ? remembered_talker(all, &row) : find_talker(all, &row);
 }
@@ -271,6 +270,18 @@ static int note_rows(
 	return 0;
 }
 
+/* There are more talkers than the cache holds: the next ones, and what these point to, are on their
+ * way. */
+static void prefetch(const struct batch_rows *b, size_t number, size_t count)
+{
+	enum { FAR = 8, NEAR = 3 };
+
+	if (number + FAR < count && b->talkers[number + FAR])
+		__builtin_prefetch(b->talkers[number + FAR], 1);
+	if (number + NEAR < count && b->talkers[number + NEAR])
+		latencies_prefetch(&b->talkers[number + NEAR]->latencies);
+}
+
 int talkers_add_rows(struct talkers *all, const struct rows *rows)
 {
 	struct batch_rows *b = &all->batch;
@@ -288,17 +299,15 @@ int talkers_add_rows(struct talkers *all, const struct rows *rows)
 		return -1;
 	sort_rows(b, rows, (size_t)talkers);
 	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
-		if (b->ends[n] != begin && !b->talkers[n])
-			b->talkers[n] = talker_of(all, rows, b->order[begin]);
-		if (b->ends[n] != begin && !b->talkers[n])
+		if (b->ends[n] == begin || b->talkers[n])
+			continue;
+		b->talkers[n] = talker_of(all, rows, b->order[begin]);
+		if (!b->talkers[n])
 			return -1;
 	}
 	begin = 0;
 	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
-		if (n + 8 < (size_t)talkers && b->talkers[n + 8])
-			__builtin_prefetch(b->talkers[n + 8], 1);
-		if (n + 3 < (size_t)talkers && b->talkers[n + 3])
-			latencies_prefetch(&b->talkers[n + 3]->latencies);
+		prefetch(b, n, (size_t)talkers);
 		if (b->ends[n] != begin &&
 			note_rows(b->talkers[n], rows, b->order + begin, b->ends[n] - begin))
 			return -1;
