@@ -424,7 +424,7 @@ os.execv("/bin/sh", ["sh", "-c", 'exec "$0" -c "$1" "$2"', sys.executable,
 
 
 def make_cgroup(*names):
-    """The directory of a new cgroup of version 2."""
+    """Where cgroup v2 is mounted, and the directory of a new one below."""
     root = next((line.split()[1] for line in open("/proc/mounts") if line.split()[2] == "cgroup2"), None)
     expect(root, "no cgroup v2")
     directory = os.path.join(root, *names)
@@ -432,14 +432,14 @@ def make_cgroup(*names):
         os.makedirs(directory)
     except OSError as error:
         raise harness.Skip(f"cannot make a cgroup: {error}") from error
-    return directory
+    return root, directory
 
 
 @test("processes: one thread, and each time something else of it has changed")
 def changing():
     if not kernel_tells():
         raise harness.Skip("not all is told by this kernel")
-    directory = make_cgroup(f"changing-{os.getpid()}")
+    _, directory = make_cgroup(f"changing-{os.getpid()}")
     try:
         with Port() as port, record("-P", port) as recorder:
             command = [sys.executable, "-c", CHANGING, str(port), directory]
@@ -464,7 +464,7 @@ def changing():
 def cgroups():
     identity = "0123456789abcdef" * 4
     below = ["docker-%s.scope" % identity, 'we"}ird\033[31m\\x2d.service']
-    directory = make_cgroup(*below)
+    root, directory = make_cgroup(*below)
     try:
         with Port() as port, record("-P", port) as recorder:
             waiting = Waiting(4, port)
