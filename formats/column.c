@@ -68,6 +68,39 @@ bool column_is_below(const struct column *column, uint32_t rows, uint64_t high)
 		       largest_of(column, rows) < room);
 }
 
+FOR_WIDTH void take(const struct column *column, const uint32_t *restrict rows, uint32_t count,
+	unsigned int width, uint64_t *restrict values)
+{
+	const uint8_t *data = column->data;
+
+	if (count && rows[count - 1] - rows[0] == count - 1) {
+		data += (size_t)rows[0] * width;
+		for (uint32_t i = 0; i < count; i++)
+			values[i] = column->base + integer(data + (size_t)i * width, width);
+		return;
+	}
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = column->base + integer(data + (size_t)rows[i] * width, width);
+}
+
+void column_take(
+	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values)
+{
+	switch (column->width) {
+	case 0:
+		for (uint32_t i = 0; i < count; i++)
+			values[i] = column->base;
+		return;
+	case 1:
+		return take(column, rows, count, 1, values);
+	case 2:
+		return take(column, rows, count, 2, values);
+	case 4:
+		return take(column, rows, count, 4, values);
+	}
+	take(column, rows, count, 8, values);
+}
+
 void column_undo_planes(
 	const uint8_t *restrict planes, unsigned int width, size_t rows, uint8_t *restrict out)
 {

@@ -30,6 +30,10 @@ static inline uint64_t column_get(const struct column *column, uint32_t row)
 /* True when the base is below high and so is every value, with no sum that wraps. */
 bool column_is_below(const struct column *column, uint32_t rows, uint64_t high);
 
+/* The values of count rows, which ascend. */
+void column_take(
+	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values);
+
 /* Whole integers of that width, from planes of as many bytes each: ENCODING_PLANES. */
 void column_undo_planes(
 	const uint8_t *restrict planes, unsigned int width, size_t rows, uint8_t *restrict out);

@@ -6,31 +6,25 @@
 
 #define OCTAVES 59
 #define RECENT 500
-#define BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
+#define BUCKETS LATENCIES_BUCKETS
 
 struct histogram {
-	uint32_t *octaves[OCTAVES]; /* BUCKETS each; owned; NULL: all zero */
 	/* Places yet to be counted: many at once miss the cache less often. */
-	uint32_t recent_count;
 	uint16_t recent[RECENT];
+	uint32_t *octaves[OCTAVES]; /* BUCKETS each; owned; NULL: all zero */
 };
 
-/*
- * Octave 0 holds 0 to 63, octave n from 2^(n + 5) to below 2^(n + 6). Returns
- * octave * BUCKETS + bucket.
- */
-static uint16_t place(uint64_t value)
+static size_t recent_of(const struct latencies *l)
 {
-	unsigned int octave = value < BUCKETS ? 0 : 58 - (unsigned int)__builtin_clzll(value);
-
-	if (!octave)
-		return (uint16_t)value;
-	return (uint16_t)(octave * BUCKETS + (value >> (octave - 1) & (BUCKETS - 1)));
+	return l->next ? (size_t)(l->next - l->histogram->recent) : 0;
 }
 
-static int count_recent(struct histogram *h)
+static int count_recent(struct latencies *l)
 {
-	for (uint32_t i = 0; i < h->recent_count; i++) {
+	struct histogram *h = l->histogram;
+	size_t recent = recent_of(l);
+
+	for (size_t i = 0; i < recent; i++) {
 		uint32_t **octave = &h->octaves[h->recent[i] / BUCKETS], *bucket;
 
 		if (!*octave)
@@ -40,20 +34,23 @@ static int count_recent(struct histogram *h)
 		bucket = &(*octave)[h->recent[i] % BUCKETS];
 		*bucket += *bucket < UINT32_MAX;
 	}
-	h->recent_count = 0;
+	l->count += recent;
+	l->next = h->recent;
 	return 0;
 }
 
 /* There are too many to keep each. */
 static int begin_counting(struct latencies *l)
 {
-	l->histogram = calloc(1, sizeof *l->histogram);
-	if (!l->histogram)
+	struct histogram *h = calloc(1, sizeof *h);
+
+	if (!h)
 		return -1;
 	for (unsigned int i = 0; i < LATENCIES_EXACT; i++)
-		l->histogram->recent[l->histogram->recent_count++] = place(l->exact[i]);
+		h->recent[i] = latencies_place(l->exact[i]);
 	free(l->exact);
-	l->exact = NULL;
+	*l = (struct latencies){
+		.next = h->recent + LATENCIES_EXACT, .end = h->recent + RECENT, .histogram = h};
 	return 0;
 }
 
@@ -61,15 +58,11 @@ int latencies_add(struct latencies *l, uint64_t value)
 {
 	uint64_t count = l->count, *grown;
 
-	if (count >= LATENCIES_EXACT) {
-		struct histogram *h;
-
-		if (count == LATENCIES_EXACT && begin_counting(l))
+	if (l->next || count == LATENCIES_EXACT) {
+		if (l->next == l->end && (l->next ? count_recent(l) : begin_counting(l)))
 			return -1;
-		l->count++;
-		h = l->histogram;
-		h->recent[h->recent_count++] = place(value);
-		return h->recent_count < RECENT ? 0 : count_recent(h);
+		*l->next++ = latencies_place(value);
+		return 0;
 	}
 	if (!(count & (count - 1))) { /* room for the next power of two, but at least 2 */
 		grown = realloc(l->exact, (count ? count * 2 : 2) * sizeof *grown);
@@ -79,6 +72,11 @@ int latencies_add(struct latencies *l, uint64_t value)
 	}
 	l->exact[l->count++] = value;
 	return 0;
+}
+
+uint64_t latencies_count(const struct latencies *l)
+{
+	return l->count + recent_of(l);
 }
 
 static int compare(const void *a, const void *b)
@@ -97,12 +95,13 @@ static uint64_t value_of(unsigned int octave, unsigned int bucket)
 }
 
 /* Of many. */
-static uint64_t counted_percentile(const struct histogram *h, uint64_t rank)
+static uint64_t counted_percentile(const struct latencies *l, uint64_t rank)
 {
+	const struct histogram *h = l->histogram;
 	uint32_t recent[OCTAVES * BUCKETS] = {0};
 	uint64_t seen = 0;
 
-	for (uint32_t i = 0; i < h->recent_count; i++)
+	for (size_t i = 0; i < recent_of(l); i++)
 		recent[h->recent[i]]++;
 	for (unsigned int octave = 0; octave < OCTAVES; octave++)
 		for (unsigned int bucket = 0; bucket < BUCKETS; bucket++) {
@@ -118,12 +117,13 @@ static uint64_t counted_percentile(const struct histogram *h, uint64_t rank)
 uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
 {
 	/* Rank, from 1. */
-	uint64_t rank = (l->count / 100) * percent + (l->count % 100 * percent + 99) / 100;
+	uint64_t count = latencies_count(l);
+	uint64_t rank = (count / 100) * percent + (count % 100 * percent + 99) / 100;
 	uint64_t sorted[LATENCIES_EXACT];
 
 	rank = rank ? rank : 1;
-	if (l->histogram)
-		return counted_percentile(l->histogram, rank);
+	if (l->next)
+		return counted_percentile(l, rank);
 	memcpy(sorted, l->exact, l->count * sizeof *sorted);
 	qsort(sorted, l->count, sizeof *sorted, compare);
 	return sorted[rank - 1];
@@ -131,15 +131,12 @@ uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
 
 void latencies_release(struct latencies *l)
 {
-	for (unsigned int i = 0; l->histogram && i < OCTAVES; i++)
-		free(l->histogram->octaves[i]);
-	free(l->histogram);
-	free(l->exact);
+	if (l->next) {
+		for (unsigned int i = 0; i < OCTAVES; i++)
+			free(l->histogram->octaves[i]);
+		free(l->histogram);
+	} else {
+		free(l->exact);
+	}
 	memset(l, 0, sizeof *l);
-}
-
-void latencies_prefetch(const struct latencies *l)
-{
-	if (l->histogram)
-		__builtin_prefetch(&l->histogram->recent[l->histogram->recent_count], 1);
 }

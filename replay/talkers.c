@@ -7,6 +7,8 @@
 #define MEMO_SLOTS 32768 /* a power of two */
 #define MEMO_WORDS_MAX 10
 #define ADDRESS_WORDS 3
+#define PLACE_FAILURE (LATENCIES_NO_PLACE + 1)
+#define BLOCK 256 /* rows at a time: their values stay in the cache */
 
 static bool is_address(enum column_about about)
 {
@@ -46,10 +48,7 @@ void talkers_release(struct talkers *all)
 	groups_release(&all->groups);
 	text_release(&all->key);
 	free(all->memo);
-	free(all->batch.talkers);
-	free(all->batch.ends);
-	free(all->batch.numbers);
-	free(all->batch.order);
+	free(all->numbered);
 }
 
 uint32_t talkers_need(const struct talkers *all)
@@ -101,9 +100,31 @@ static size_t put_address(uint64_t *words, const struct address *address)
 	return ADDRESS_WORDS;
 }
 
+static struct memo *memo_of(const struct talkers *all, const uint64_t *words, size_t count)
+{
+	uint64_t hash = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 32;
+	}
+	return (struct memo *)((char *)all->memo + hash % MEMO_SLOTS * memo_size(all));
+}
+
+/* NULL: it is not remembered. */
+static struct talker *recall(
+	const struct talkers *all, const struct memo *memo, const uint64_t *words)
+{
+	uint64_t different = 0;
+
+	for (size_t i = 0; i < all->memo_words; i++)
+		different |= memo->words[i] ^ words[i];
+	return different ? NULL : memo->talker;
+}
+
 static struct talker *remembered_talker(struct talkers *all, const struct columns_row *row)
 {
-	uint64_t words[MEMO_WORDS_MAX] = {0}, hash = 0;
+	uint64_t words[MEMO_WORDS_MAX] = {0};
 	struct memo *memo;
 	size_t count = 1;
 
@@ -120,28 +141,22 @@ static struct talker *remembered_talker(struct talkers *all, const struct column
 			words[0] = row->batch;
 		}
 	}
-	for (size_t i = 0; i < count; i++) {
-		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
-		hash ^= hash >> 32;
-	}
-	memo = (struct memo *)((char *)all->memo + hash % MEMO_SLOTS * memo_size(all));
-	if (!memo->talker || memcmp(memo->words, words, all->memo_words * sizeof *words)) {
+	memo = memo_of(all, words, count);
+	if (!recall(all, memo, words)) {
 		memo->talker = find_talker(all, row);
 		memcpy(memo->words, words, all->memo_words * sizeof *words);
 	}
 	return memo->talker;
 }
 
-/* -1: out of memory. */
-static int note(struct talker *t, int64_t wall_ns, uint64_t outcome, uint64_t latency_us)
+static void note(struct talker *t, int64_t wall_ns, bool failure)
 {
 	if (wall_ns < t->first_ns)
 		t->first_ns = wall_ns;
 	if (wall_ns > t->last_ns)
 		t->last_ns = wall_ns;
 	t->attempts++;
-	t->failures += outcome == OUTCOME_FAILED || outcome == OUTCOME_ABANDONED;
-	return outcome == OUTCOME_ESTABLISHED ? latencies_add(&t->latencies, latency_us) : 0;
+	t->failures += failure;
 }
 
 int talkers_add(struct talkers *all, const struct columns_row *row)
@@ -150,7 +165,13 @@ int talkers_add(struct talkers *all, const struct columns_row *row)
 		all->memo && row->batch ? remembered_talker(all, row) : find_talker(all, row);
 	const struct result *result = &row->event->result;
 
-	return t ? note(t, row->wall_ns, result->outcome, result->latency_us) : -1;
+	if (!t)
+		return -1;
+	note(t, row->wall_ns,
+		result->outcome == OUTCOME_FAILED || result->outcome == OUTCOME_ABANDONED);
+	return result->outcome == OUTCOME_ESTABLISHED
+		       ? latencies_add(&t->latencies, result->latency_us)
+		       : 0;
 }
 
 /* The column by whose number the only key is found, and how many numbers there are. NULL: none. */
@@ -164,7 +185,9 @@ static const struct column *numbers_of(
 	case ABOUT_SOURCE:
 		return &batch->saddr;
 	case ABOUT_DESTINATION:
+		return &batch->daddr;
 	case ABOUT_FAMILY:
+		*count = 2; /* IPv4 addresses come first, and each row has one */
 		return &batch->daddr;
 	case ABOUT_PROCESS:
 		*count = batch->processes;
@@ -172,30 +195,6 @@ static const struct column *numbers_of(
 	default:
 		return NULL;
 	}
-}
-
-/* False: out of memory. */
-static bool reserve(struct batch_rows *b, size_t rows, size_t numbers)
-{
-	if (rows > b->row_capacity) {
-		free(b->numbers);
-		free(b->order);
-		b->numbers = malloc(rows * sizeof *b->numbers);
-		b->order = malloc(rows * sizeof *b->order);
-		b->row_capacity = b->numbers && b->order ? rows : 0;
-	}
-	if (numbers > b->number_capacity) {
-		free(b->talkers);
-		free(b->ends);
-		b->talkers = malloc(numbers * sizeof *b->talkers);
-		b->ends = malloc(numbers * sizeof *b->ends);
-		b->number_capacity = b->talkers && b->ends ? numbers : 0;
-	}
-	if (rows > b->row_capacity || numbers > b->number_capacity)
-		return false;
-	memset(b->talkers, 0, numbers * sizeof *b->talkers);
-	memset(b->ends, 0, numbers * sizeof *b->ends);
-	return true;
 }
 
 static struct talker *talker_of(struct talkers *all, const struct rows *rows, uint32_t i)
@@ -209,107 +208,152 @@ static struct talker *talker_of(struct talkers *all, const struct rows *rows, ui
 	return all->memo ? remembered_talker(all, &row) : find_talker(all, &row);
 }
 
-/* Numbers the rows by their talkers. Returns how many there are; -1: out of memory. */
-static ssize_t number_talkers(struct talkers *all, const struct rows *rows)
+/* False: out of memory. */
+static bool reserve(struct talkers *all, size_t numbers)
 {
-	struct batch_rows *b = &all->batch;
-	uint32_t count = 0;
+	if (numbers > all->capacity) {
+		free(all->numbered);
+		all->numbered = malloc(numbers * sizeof *all->numbered);
+		all->capacity = all->numbered ? numbers : 0;
+	}
+	if (numbers > all->capacity)
+		return false;
+	memset(all->numbered, 0, numbers * sizeof *all->numbered);
+	return true;
+}
 
-	b->turn++;
-	for (uint32_t i = 0; i < rows->count; i++) {
-		struct talker *t = talker_of(all, rows, i);
+/*
+ * The talkers that are remembered of a key that is an address, by their numbers.
+ * What is in memory is asked for before it is looked at.
+ */
+static void recall_addresses(struct talkers *all, const struct batch *batch, size_t count)
+{
+	struct memo *memos[BLOCK];
+	uint64_t words[BLOCK][1 + ADDRESS_WORDS];
 
-		if (!t)
-			return -1;
-		if (t->turn != b->turn) {
-			t->turn = b->turn;
-			t->number = count++;
-			b->talkers[t->number] = t;
+	for (size_t first = 0, n; first < count; first += n) {
+		n = count - first < BLOCK ? count - first : BLOCK;
+		for (size_t i = 0; i < n; i++) {
+			struct address address = batch_address(batch, first + i);
+
+			words[i][0] = 0;
+			memos[i] = memo_of(all, words[i], 1 + put_address(words[i] + 1, &address));
+			__builtin_prefetch(memos[i]);
 		}
-		b->numbers[i] = t->number;
+		for (size_t i = 0; i < n; i++) {
+			all->numbered[first + i] = recall(all, memos[i], words[i]);
+			__builtin_prefetch(all->numbered[first + i], 1);
+		}
 	}
-	return count;
 }
 
-/* Puts the rows in the order of their numbers. */
-static void sort_rows(struct batch_rows *b, const struct rows *rows, size_t numbers)
-{
-	uint32_t end = 0;
-
-	for (uint32_t i = 0; i < rows->count; i++)
-		b->ends[b->numbers[i]]++;
-	for (size_t n = 0; n < numbers; n++) {
-		uint32_t begin = end;
-
-		end += b->ends[n];
-		b->ends[n] = begin; /* moves on to the end as rows are put there */
-	}
-	for (uint32_t i = 0; i < rows->count; i++)
-		b->order[b->ends[b->numbers[i]]++] = i;
-}
-
-static int note_rows(
-	struct talker *t, const struct rows *rows, const uint32_t *order, uint32_t count)
+/* Only outcome and latency. */
+static struct result result_at(const struct rows *rows, uint32_t row)
 {
 	const struct batch *batch = rows->batch;
+	uint64_t outcome = column_get(&batch->outcome, row);
+	const struct result *late = outcome == OUTCOME_PENDING ? rows_find(rows, row) : NULL;
 
-	for (uint32_t k = 0; k < count; k++) {
-		uint32_t row = rows->rows[order[k]];
-		uint64_t outcome = column_get(&batch->outcome, row);
-		uint64_t latency_us = column_get(&batch->latency, row);
-		const struct result *late =
-			outcome == OUTCOME_PENDING ? rows_find(rows, row) : NULL;
+	if (late)
+		return *late;
+	if (outcome > OUTCOME_ABANDONED)
+		outcome = OUTCOME_PENDING;
+	return (struct result){
+		.outcome = (uint8_t)outcome, .latency_us = column_get(&batch->latency, row)};
+}
 
-		if (late) {
-			outcome = late->outcome;
-			latency_us = late->latency_us;
-		}
-		if (note(t, rows_wall_ns(rows, order[k]), outcome, latency_us))
+/* Where the latencies of n rows from the one at i on are counted, and which are failures. */
+static void find_places(const struct rows *rows, uint32_t i, uint32_t n, uint16_t *places)
+{
+	static const uint16_t masks[4] = {[OUTCOME_ESTABLISHED] = UINT16_MAX};
+	static const uint16_t places_of[4] = {[OUTCOME_PENDING] = LATENCIES_NO_PLACE,
+		[OUTCOME_FAILED] = PLACE_FAILURE,
+		[OUTCOME_ABANDONED] = PLACE_FAILURE};
+	uint64_t outcomes[BLOCK], latencies[BLOCK];
+	bool unusual = false;
+
+	column_take(&rows->batch->outcome, rows->rows + i, n, outcomes);
+	column_take(&rows->batch->latency, rows->rows + i, n, latencies);
+	for (uint32_t k = 0; k < n; k++)
+		unusual |= outcomes[k] == OUTCOME_PENDING || outcomes[k] > OUTCOME_ABANDONED;
+	for (uint32_t k = 0; unusual && k < n; k++) {
+		struct result result = result_at(rows, rows->rows[i + k]);
+
+		outcomes[k] = result.outcome;
+		latencies[k] = result.latency_us;
+	}
+	for (uint32_t k = 0; k < n; k++) {
+		uint64_t outcome = outcomes[k] & 3;
+
+		/* No branches: nobody can tell which way they would go. */
+		places[k] = (latencies_place(latencies[k]) & masks[outcome]) | places_of[outcome];
+	}
+}
+
+/* Whose they are: n rows from the one at i on. -1: out of memory. */
+static int find_talkers(struct talkers *all, const struct rows *rows, const struct column *column,
+	uint32_t i, uint32_t n, struct talker **talkers)
+{
+	bool family = all->keys[0]->about == ABOUT_FAMILY;
+	uint64_t numbers[BLOCK];
+
+	if (column)
+		column_take(column, rows->rows + i, n, numbers);
+	for (uint32_t k = 0; k < n; k++) {
+		struct talker *none = NULL, **t = &none;
+
+		if (column)
+			t = &all->numbered[family ? numbers[k] > rows->batch->ipv4 : numbers[k]];
+		if (!*t)
+			*t = talker_of(all, rows, i + k);
+		if (!*t)
 			return -1;
+		talkers[k] = *t;
 	}
 	return 0;
 }
 
-/* There are more talkers than the cache holds: the next ones, and what these point to, are on their
- * way. */
-static void prefetch(const struct batch_rows *b, size_t number, size_t count)
+/* Notes them. -1: out of memory. */
+static int add_block(struct talkers *all, const struct rows *rows, const struct column *column,
+	uint32_t i, uint32_t n)
 {
-	enum { FAR = 8, NEAR = 3 };
+	struct talker *talkers[BLOCK];
+	uint16_t places[BLOCK];
 
-	if (number + FAR < count && b->talkers[number + FAR])
-		__builtin_prefetch(b->talkers[number + FAR], 1);
-	if (number + NEAR < count && b->talkers[number + NEAR])
-		latencies_prefetch(&b->talkers[number + NEAR]->latencies);
+	if (find_talkers(all, rows, column, i, n, talkers))
+		return -1;
+	for (uint32_t k = 0; k < n; k++)
+		__builtin_prefetch(talkers[k]->latencies.next, 1);
+	find_places(rows, i, n, places);
+	for (uint32_t k = 0; k < n; k++) {
+		struct talker *t = talkers[k];
+
+		note(t, rows_wall_ns(rows, i + k), places[k] == PLACE_FAILURE);
+		if (t->latencies.next != t->latencies.end) {
+			*t->latencies.next = places[k];
+			t->latencies.next += places[k] < LATENCIES_NO_PLACE;
+		} else if (places[k] < LATENCIES_NO_PLACE &&
+			   latencies_add(
+				   &t->latencies, result_at(rows, rows->rows[i + k]).latency_us)) {
+			return -1;
+		}
+	}
+	return 0;
 }
 
 int talkers_add_rows(struct talkers *all, const struct rows *rows)
 {
-	struct batch_rows *b = &all->batch;
 	size_t count;
 	const struct column *column = numbers_of(all, rows->batch, &count);
-	uint32_t begin = 0;
-	ssize_t talkers;
 
-	if (!reserve(b, rows->count, column ? count : rows->count))
+	if (column && !reserve(all, count))
 		return -1;
-	for (uint32_t i = 0; column && i < rows->count; i++)
-		b->numbers[i] = (uint32_t)column_get(column, rows->rows[i]);
-	talkers = column ? (ssize_t)count : number_talkers(all, rows);
-	if (talkers < 0)
-		return -1;
-	sort_rows(b, rows, (size_t)talkers);
-	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
-		if (b->ends[n] == begin || b->talkers[n])
-			continue;
-		b->talkers[n] = talker_of(all, rows, b->order[begin]);
-		if (!b->talkers[n])
-			return -1;
-	}
-	begin = 0;
-	for (size_t n = 0; n < (size_t)talkers; begin = b->ends[n++]) {
-		prefetch(b, n, (size_t)talkers);
-		if (b->ends[n] != begin &&
-			note_rows(b->talkers[n], rows, b->order + begin, b->ends[n] - begin))
+	/* Of few rows only their own talkers are looked for. */
+	if (column && all->memo && is_address(all->keys[0]->about) && rows->count > count)
+		recall_addresses(all, rows->batch, count);
+	for (uint32_t i = 0, n; i < rows->count; i += n) {
+		n = rows->count - i < BLOCK ? rows->count - i : BLOCK;
+		if (add_block(all, rows, column, i, n))
 			return -1;
 	}
 	return 0;

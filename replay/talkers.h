@@ -14,11 +14,9 @@
 	'\x1f' /* between the cells of a key: no cell has one, it would be escaped */
 
 struct talker {
+	struct latencies latencies; /* of those that were established */
 	uint64_t attempts, failures;
 	int64_t first_ns, last_ns;
-	struct latencies latencies; /* of those that were established */
-	uint64_t turn;              /* of the batch in which it has its number */
-	uint32_t number;
 	uint64_t rank; /* for who sorts them */
 };
 
@@ -37,18 +35,8 @@ struct talkers {
 		uint64_t words[];      /* memo_words of them */
 	} * memo; /* NULL: some column is about the event alone, or there are too many */
 	size_t memo_words;
-	/*
-	 * The rows of a batch are put together by talkers, so that each of these is
-	 * looked for once, and has its place in the cache while its rows are noted.
-	 */
-	struct batch_rows {
-		struct talker **talkers; /* by number; NULL: not looked for yet */
-		uint32_t *ends;          /* by number: where its rows end in order */
-		size_t number_capacity;
-		uint32_t *numbers, *order; /* of each row; the rows themselves by numbers */
-		size_t row_capacity;
-		uint64_t turn;
-	} batch;
+	struct talker **numbered; /* in this batch, by the number of the only key; NULL: not yet */
+	size_t capacity;
 };
 
 void talkers_prepare(struct talkers *talkers);

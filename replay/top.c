@@ -103,7 +103,7 @@ static struct answer *create(const struct answer_choice *choice, struct error *e
 
 static struct value latency(const struct talker *t, unsigned int percent)
 {
-	if (!t->latencies.count)
+	if (!latencies_count(&t->latencies))
 		return (struct value){.kind = VALUE_UNKNOWN};
 	return (struct value){
 		.kind = VALUE_LATENCY, .number = latencies_percentile(&t->latencies, percent)};

@@ -98,11 +98,35 @@ static void what_is_below_is_below(void **state)
 	}
 }
 
+static void values_of_rows_are_taken(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(widths); i++)
+		for (int round = 0; round < 50; round++) {
+			uint32_t rows = 1 + random_below(&seed, ROWS_MAX - 1);
+			uint8_t *data = random_bytes((size_t)rows * widths[i]);
+			struct column column = {data, random_next(&seed), (uint8_t)widths[i]};
+			uint32_t taken[ROWS_MAX], count = 0;
+			uint64_t values[ROWS_MAX];
+			uint32_t first = random_below(&seed, rows);
+
+			/* All from one on, or some. */
+			for (uint32_t row = first; row < rows; row++)
+				if (round % 2 || random_below(&seed, 3))
+					taken[count++] = row;
+			column_take(&column, taken, count, values);
+			for (uint32_t k = 0; k < count; k++)
+				assert_true(values[k] == column_get(&column, taken[k]));
+			free(data);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(planes_become_whole_integers),
 		cmocka_unit_test(steps_are_added_up),
+		cmocka_unit_test(values_of_rows_are_taken),
 		cmocka_unit_test(what_is_below_is_below),
 	};
 
