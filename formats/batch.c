@@ -456,8 +456,7 @@ static struct address make_address(const struct batch *batch, uint64_t number)
 	return address;
 }
 
-/* Rows ask for addresses again and again; without memory for it each time. */
-static void decode_addresses(struct batch *batch)
+void batch_decode_addresses(struct batch *batch)
 {
 	uint64_t count = 1 + (uint64_t)batch->ipv4 + batch->ipv6;
 
@@ -477,8 +476,6 @@ int batch_need(struct batch *batch, uint32_t bits, struct error *error)
 {
 	bits &= EVENT_BITS & ~batch->loaded;
 	if (!bits || !load_events(batch, bits, error)) {
-		if (bits & (EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR)))
-			decode_addresses(batch);
 		batch->loaded |= bits;
 		return 0;
 	}

@@ -55,7 +55,7 @@ struct batch {
 	struct process *table; /* the processes, decoded; owned */
 	uint32_t table_capacity;
 	struct address *addresses; /* the addresses by number, decoded; owned */
-	uint32_t address_count;    /* 0: there are too many, or they were not needed yet */
+	uint32_t address_count;    /* 0: too many, or batch_decode_addresses() was not called */
 	uint32_t address_capacity;
 	struct unpacked body; /* if it is compressed; owned */
 	/* Of the columns of events: where they stand, which are there, those that were encoded. */
@@ -105,6 +105,12 @@ void batch_event(const struct batch *batch, uint32_t row, struct event *event);
 
 /* Only what stands in these columns, and the number; without its column the process is any. */
 void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, struct event *event);
+
+/*
+ * Decodes all addresses of the batch, for who will ask for most of them, or for some
+ * again and again. Without memory for it they are decoded when they are asked for.
+ */
+void batch_decode_addresses(struct batch *batch);
 
 /* An address by its number in a column. */
 struct address batch_address(const struct batch *batch, uint64_t number);

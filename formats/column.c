@@ -125,15 +125,15 @@ void column_undo_planes(
 			out[row * width + k] = planes[k * rows + row];
 }
 
-/* The steps of count rows from a row on. */
+/* The steps of count rows from a row on, without what is part of each. */
 FOR_WIDTH void put_together(const uint8_t *restrict planes, unsigned int width, size_t rows,
-	size_t row, size_t count, uint64_t base, uint64_t *restrict steps)
+	size_t row, size_t count, uint32_t *restrict steps)
 {
 	for (size_t i = 0; i < count; i++) {
-		uint64_t step = base;
+		uint32_t step = 0;
 
 		for (unsigned int k = 0; k < width; k++)
-			step += (uint64_t)planes[k * rows + row + i] << (8 * k);
+			step |= (uint32_t)planes[k * rows + row + i] << (8 * k);
 		steps[i] = step;
 	}
 }
@@ -141,13 +141,17 @@ FOR_WIDTH void put_together(const uint8_t *restrict planes, unsigned int width, 
 FOR_WIDTH void add_steps(const uint8_t *restrict planes, unsigned int width, uint64_t base,
 	size_t rows, uint8_t *restrict out)
 {
-	uint64_t steps[STEPS_BLOCK], value = 0;
+	unsigned int low_width = width < 4 ? width : 4;
+	uint32_t low[STEPS_BLOCK], high[STEPS_BLOCK] = {0};
+	uint64_t value = 0;
 
 	for (size_t row = 0, count; row < rows; row += count) {
 		count = rows - row < STEPS_BLOCK ? rows - row : STEPS_BLOCK;
-		put_together(planes, width, rows, row, count, base, steps);
+		put_together(planes, low_width, rows, row, count, low);
+		if (width > 4)
+			put_together(planes + 4 * rows, 4, rows, row, count, high);
 		for (size_t i = 0; i < count; i++) {
-			value += steps[i];
+			value += base + (low[i] | (uint64_t)high[i] << 32);
 			put_le64(out + (row + i) * 8, value);
 		}
 	}

@@ -66,41 +66,61 @@ static int reserve(struct selection *s, const struct batch *batch, struct error 
 	return 0;
 }
 
-/* Keeps the rows whose value in the column, of that many bits, is wanted by the table. */
-static void keep(
-	struct selection *s, const struct column *column, uint32_t mask, const uint8_t *wanted)
+/* The rows as such, for who looks at them one by one. */
+static void list_rows(struct selection *s)
+{
+	for (uint32_t row = 0; s->all && row < s->count; row++)
+		s->rows[row] = row;
+	s->all = false;
+}
+
+/* For a width, and a choice of rows or all of them, that are constants where it is called. */
+static inline __attribute__((always_inline)) uint32_t keep_where(struct selection *s,
+	const struct column *column, unsigned int width, bool all, uint32_t mask,
+	const uint8_t *wanted)
 {
 	uint32_t *rows = s->rows, kept = 0, base = (uint32_t)column->base;
 	const uint8_t *data = column->data;
 
+	for (uint32_t i = 0; i < s->count; i++) {
+		uint32_t row = all ? i : rows[i];
+		uint32_t value = base + (width == 1 ? data[row] : get_le16(data + (size_t)row * 2));
+
+		rows[kept] = row;
+		kept += wanted[value & mask];
+	}
+	return kept;
+}
+
+/* Keeps the rows whose value in the column, of that many bits, is wanted by the table. */
+static void keep(
+	struct selection *s, const struct column *column, uint32_t mask, const uint8_t *wanted)
+{
+	uint32_t kept = 0;
+
 	switch (column->width) {
 	case 0:
-		kept = wanted[base & mask] ? s->count : 0;
-		break;
+		if (!wanted[(uint32_t)column->base & mask])
+			s->count = 0;
+		return;
 	case 1:
-		for (uint32_t i = 0; i < s->count; i++) {
-			uint32_t row = rows[i];
-
-			rows[kept] = row;
-			kept += wanted[(base + data[row]) & mask];
-		}
+		kept = s->all ? keep_where(s, column, 1, true, mask, wanted)
+			      : keep_where(s, column, 1, false, mask, wanted);
 		break;
 	case 2:
-		for (uint32_t i = 0; i < s->count; i++) {
-			uint32_t row = rows[i];
-
-			rows[kept] = row;
-			kept += wanted[(base + get_le16(data + (size_t)row * 2)) & mask];
-		}
+		kept = s->all ? keep_where(s, column, 2, true, mask, wanted)
+			      : keep_where(s, column, 2, false, mask, wanted);
 		break;
 	default:
+		list_rows(s);
 		for (uint32_t i = 0; i < s->count; i++) {
-			uint32_t row = rows[i];
+			uint32_t row = s->rows[i];
 
-			rows[kept] = row;
+			s->rows[kept] = row;
 			kept += wanted[(uint32_t)column_get(column, row) & mask];
 		}
 	}
+	s->all = false;
 	s->count = kept;
 }
 
@@ -120,6 +140,8 @@ static void keep_processes(
 {
 	uint32_t wanted = 0;
 
+	if (by->texts)
+		list_rows(s);
 	memset(s->seen, !by->texts, batch->processes);
 	for (uint32_t i = 0; by->texts && i < s->count; i++)
 		s->seen[column_get(&batch->process, s->rows[i])] = true;
@@ -143,6 +165,7 @@ static void keep_netns(const struct selector *by, struct selection *s, const str
 {
 	uint32_t kept = 0;
 
+	list_rows(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i], inode = (uint32_t)column_get(&batch->net_ns, row);
 
@@ -156,6 +179,7 @@ static void keep_times(const struct selector *by, struct selection *s, const str
 {
 	uint32_t kept = 0;
 
+	list_rows(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i];
 		uint64_t time = batch->header.first_ns + column_get(&batch->time, row);
@@ -182,6 +206,7 @@ static void keep_network(
 			s->wanted);
 		return;
 	}
+	list_rows(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i];
 
@@ -202,6 +227,7 @@ static void keep_port_range(
 {
 	uint32_t kept = 0;
 
+	list_rows(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i];
 		bool source = is_between((uint16_t)column_get(&batch->lport, row), need);
@@ -223,7 +249,7 @@ static void keep_expression(
 
 	for (size_t i = 0; i < count; i++)
 		(needs[i].family ? keep_network : keep_port_range)(s, batch, &needs[i]);
-
+	list_rows(s);
 	for (uint32_t i = 0; i < s->count; i++) {
 		uint32_t row = s->rows[i];
 		struct event event;
@@ -256,8 +282,7 @@ int select_rows(
 	if (reserve(s, batch, error))
 		return -1;
 	s->count = batch->events;
-	for (uint32_t row = 0; row < batch->events; row++)
-		s->rows[row] = row;
+	s->all = true;
 	for (size_t i = 0; i < sizeof steps / sizeof *steps && s->count; i++) {
 		if (!steps[i].asked)
 			continue;
@@ -265,5 +290,6 @@ int select_rows(
 			return -1;
 		steps[i].keep(by, s, batch);
 	}
+	list_rows(s);
 	return 0;
 }

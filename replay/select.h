@@ -21,6 +21,7 @@ void selector_free(struct selector *selector);
 struct selection {
 	uint32_t *rows; /* in their order */
 	uint32_t count;
+	bool all;                  /* while they are chosen: all of them, and not listed yet */
 	struct filter_notes notes; /* of what the filter asked for, in all batches */
 	uint32_t row_capacity, table_capacity;
 	uint8_t *wanted, *seen; /* for each process, or address */

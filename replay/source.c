@@ -280,6 +280,9 @@ int source_prepare(const struct scan *scan, struct selection *selection, struct 
 		return 0;
 	if (batch_need(batch, bits_of(scan, asked), error))
 		return -1;
+	if (batch->loaded & (EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR)) &&
+		selection->count > (uint64_t)batch->ipv4 + batch->ipv6)
+		batch_decode_addresses(batch);
 	/* The time is for late_result(). */
 	return scan->results && may_be_pending(batch)
 		       ? batch_need(batch, EVENT_BIT(EVENT_TIME), error)
