@@ -181,24 +181,23 @@ static void take_source(struct assemble *a, const struct sample_source *s)
 /* The last that is heard of an attempt: no source will come either. */
 static void take_outcome(struct assemble *a, const struct sample_outcome *s)
 {
-	struct undecided_entry *entry = undecided_find(a->undecided, s->id);
+	struct undecided_entry entry;
+	struct waiting *w;
 	struct result result;
 
-	if (!entry)
+	if (!undecided_take(a->undecided, s->id, &entry))
 		return;
-	if (entry->waiting) {
-		struct sample_attempt *attempt = &slot(a, (uint32_t)entry->number)->sample;
-
-		if (!(attempt->flags & SAMPLE_UNDECIDED))
-			return;
-		attempt->end = s->end;
-		attempt->flags &= ~SAMPLE_UNDECIDED;
-		attempt->flags |= SAMPLE_COMPLETE;
+	if (!entry.waiting) {
+		result = result_of(&s->end);
+		a->handlers.result(a->handlers.context, entry.number, &result);
 		return;
 	}
-	result = result_of(&s->end);
-	a->handlers.result(a->handlers.context, entry->number, &result);
-	undecided_remove(a->undecided, s->id);
+	w = slot(a, (uint32_t)entry.number);
+	w->listed = false;
+	if (w->sample.flags & SAMPLE_UNDECIDED)
+		w->sample.end = s->end;
+	w->sample.flags &= ~SAMPLE_UNDECIDED;
+	w->sample.flags |= SAMPLE_COMPLETE;
 }
 
 void assemble_sample(struct assemble *a, const void *sample, size_t length)

@@ -78,6 +78,11 @@ void filters_describe(const struct filter *whole, const struct filter_maps *maps
 		add(out, size, "none");
 }
 
+bool filters_ask(const struct filter *recorder)
+{
+	return recorder->netns.count || recorder->expression || filter_needs_process(recorder);
+}
+
 bool filters_want(
 	const struct filter *recorder, const struct event *event, struct filter_notes *notes)
 {

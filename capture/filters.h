@@ -22,6 +22,9 @@ int filters_open_map(const char *option, const char *path, struct error *error);
 void filters_describe(const struct filter *whole, const struct filter_maps *maps,
 	bool failed_in_kernel, char *out, size_t size);
 
+/* Whether there is anything to ask filters_want(). */
+bool filters_ask(const struct filter *recorder);
+
 /*
  * Whether the recorder wants an event, with its process. Does not ask how it
  * ended. notes: what it could not tell for want of knowledge.

@@ -59,6 +59,7 @@ struct recorder {
 	uint64_t taken, filtered, lost; /* here, beside what the kernel counts */
 	bool filter_here;               /* -x, in a backend that cannot */
 	struct filter filter;           /* all that is applied here; borrowed */
+	bool filtering;                 /* it asks for more than outcomes */
 	struct filter_notes notes;      /* of it */
 	struct kept *kept;              /* NULL: nothing is shown or dropped by its outcome */
 	struct counters final;
@@ -175,7 +176,7 @@ static uint64_t take_event(void *context, struct event *event, uint64_t describe
 	uint64_t number;
 
 	event->process = processes_find(r->processes, event, described);
-	if (!filters_want(&r->filter, event, &r->notes)) {
+	if (r->filtering && !filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
 	}
@@ -376,6 +377,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 		r->host.filters, sizeof r->host.filters);
 	r->host.info.filters = bytes_of(r->host.filters);
 	r->filter = filters_of_recorder(&options->filter, !capture_failed_only(r->capture));
+	r->filtering = filters_ask(&r->filter);
 	r->filter_here = r->filter.failed;
 	if (r->filter_here || (r->columns && columns_need_result(r->columns))) {
 		r->kept = kept_new(KEPT_MAX);

@@ -70,19 +70,28 @@ struct undecided_entry *undecided_find(struct undecided *u, uint64_t id)
 	return number == NONE ? NULL : &u->nodes[number].entry;
 }
 
-void undecided_remove(struct undecided *u, uint64_t id)
+bool undecided_take(struct undecided *u, uint64_t id, struct undecided_entry *entry)
 {
 	uint32_t *link = find_link(u, id), number = *link;
 	struct node *node = &u->nodes[number];
 
 	if (number == NONE)
-		return;
+		return false;
+	*entry = node->entry;
 	*link = node->chained;
 	u->nodes[node->older].newer = node->newer;
 	u->nodes[node->newer].older = node->older;
 	node->chained = u->free;
 	u->free = number;
 	u->count--;
+	return true;
+}
+
+void undecided_remove(struct undecided *u, uint64_t id)
+{
+	struct undecided_entry removed;
+
+	undecided_take(u, id, &removed);
 }
 
 void undecided_add(struct undecided *u, const struct undecided_entry *entry)

@@ -30,6 +30,9 @@ void undecided_add(struct undecided *undecided, const struct undecided_entry *en
 
 void undecided_remove(struct undecided *undecided, uint64_t id);
 
+/* The same, and gives what it was. Returns false if there was none. */
+bool undecided_take(struct undecided *undecided, uint64_t id, struct undecided_entry *entry);
+
 uint32_t undecided_count(const struct undecided *undecided);
 
 #endif

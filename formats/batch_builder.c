@@ -57,8 +57,9 @@ struct endpoint {
 /* Processes met in this batch, by identity: spares interning all their texts again. */
 #define KNOWN_MAX 1024
 struct known_process {
-	uint64_t identity; /* 0: none */
-	uint32_t comm, row;
+	uint64_t identity;
+	uint32_t batch, row; /* the number of that batch */
+	struct bytes comm;   /* among its strings */
 };
 
 /* Not a power of two apart: their rows would compete for the same lines of the cache. */
@@ -76,15 +77,19 @@ struct batch_builder {
 	bool pack;
 	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
+	bool replaced;      /* a result was: the ranges of results may be too wide */
 	uint32_t row_bytes; /* of the values of an event, by their ranges */
 	size_t table_bytes; /* of all that is no event */
 	uint64_t values[VALUES][ROWS];
 	uint32_t process[BATCH_EVENTS_MAX];
 	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
+	/* Not 0: those of the rows are not all the same. */
+	uint32_t processes_differ, saddrs_differ, daddrs_differ;
 	struct late_result late[BATCH_EVENTS_MAX];
 	uint64_t column[STRINGS_MAX + 1]; /* the one being written */
 	uint64_t scratch[BATCH_EVENTS_MAX];
 	struct intern *processes, *strings, *ipv4, *ipv6;
+	uint32_t batch; /* counts them, from 1 */
 	struct known_process known[KNOWN_MAX];
 	struct known_address last_saddr, last_daddr;
 };
@@ -96,6 +101,7 @@ struct batch_builder *batch_builder_new(void)
 	if (!b)
 		return NULL;
 	b->most = PAYLOAD_MAX;
+	b->batch = 1;
 	b->processes =
 		intern_new(BATCH_EVENTS_MAX, BATCH_EVENTS_MAX * PROCESS_FIELDS * sizeof(uint64_t));
 	b->strings = intern_new(STRINGS_MAX, RECORD_PAYLOAD_MAX);
@@ -180,32 +186,38 @@ struct wider {
 	unsigned int changed;
 };
 
-/* By the values from the one numbered first on. */
-static void widen(const struct batch_builder *b, const uint64_t *values, unsigned int first,
-	struct wider *wider)
+static void widen(
+	const struct batch_builder *b, unsigned int i, uint64_t value, struct wider *wider)
+{
+	const struct range *r = &b->ranges[i];
+	struct range *w = &wider->ranges[i];
+
+	w->low = value < r->low ? value : r->low;
+	w->high = value > r->high ? value : r->high;
+	wider->row_bytes -= column_width(r->high - r->low);
+	wider->row_bytes += column_width(w->high - w->low);
+	wider->changed |= 1u << i;
+}
+
+/* By the values from the one numbered first on. Most stay within the ranges. */
+static inline void find_wider(const struct batch_builder *b, const uint64_t *values,
+	unsigned int first, struct wider *wider)
 {
 	wider->row_bytes = b->row_bytes;
 	wider->changed = 0;
-	for (unsigned int i = first; i < VALUES; i++) {
-		const struct range *r = &b->ranges[i];
-		uint64_t value = values[i];
-
-		if (value >= r->low && value <= r->high)
-			continue;
-		wider->ranges[i].low = value < r->low ? value : r->low;
-		wider->ranges[i].high = value > r->high ? value : r->high;
-		wider->row_bytes -= column_width(r->high - r->low);
-		wider->row_bytes += column_width(wider->ranges[i].high - wider->ranges[i].low);
-		wider->changed |= 1u << i;
-	}
+	for (unsigned int i = first; i < VALUES; i++)
+		if (values[i] - b->ranges[i].low > b->ranges[i].high - b->ranges[i].low)
+			widen(b, i, values[i], wider);
 }
 
 static void keep_wider(struct batch_builder *b, const struct wider *wider)
 {
 	b->row_bytes = wider->row_bytes;
-	for (unsigned int i = 0, left = wider->changed; left; left >>= 1, i++)
-		if (left & 1)
-			b->ranges[i] = wider->ranges[i];
+	for (unsigned int left = wider->changed; left; left &= left - 1) {
+		unsigned int i = (unsigned int)__builtin_ctz(left);
+
+		b->ranges[i] = wider->ranges[i];
+	}
 }
 
 /* The first event: its values are the ranges. */
@@ -321,6 +333,11 @@ static uint32_t add_chain(struct batch_builder *b, const struct process *const *
 	return row;
 }
 
+static uint32_t endpoints_differ(struct endpoint a, struct endpoint b)
+{
+	return (a.number ^ b.number) | (uint32_t)(a.family ^ b.family);
+}
+
 static struct known_process *known_slot(struct batch_builder *b, const struct process *process)
 {
 	return &b->known[(process->identity * 0x9e3779b97f4a7c15u >> 32) % KNOWN_MAX];
@@ -330,8 +347,7 @@ static bool is_known(const struct batch_builder *b, const struct known_process *
 	const struct process *process)
 {
 	return process->identity && known->identity == process->identity &&
-	       (known->comm ? bytes_equal(intern_get(b->strings, known->comm - 1), process->comm)
-			    : !process->comm.length);
+	       known->batch == b->batch && bytes_equal(known->comm, process->comm);
 }
 
 /* Whether there is room for processes that take so many rows and bytes. */
@@ -370,7 +386,7 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		begin_ranges(b, values);
 	if (!is_known(b, known, process))
 		chained = chain_of(process, chain, &size);
-	widen(b, values, 0, &wider);
+	find_wider(b, values, 0, &wider);
 	if (size_with(b, row + 1, wider.row_bytes) + size + 2 * IPV6_BYTES > b->most ||
 		!have_room(b, chained, size))
 		return 1;
@@ -378,14 +394,21 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 	for (unsigned int i = 0; i < VALUES; i++)
 		b->values[i][row] = values[i];
 	if (chained) {
-		known->identity = process->identity;
+		uint32_t comm;
+
 		known->row = add_chain(b, chain, chained);
-		known->comm = add_text(b, process->comm);
+		known->identity = process->identity;
+		known->batch = b->batch;
+		comm = add_text(b, process->comm);
+		known->comm = comm ? intern_get(b->strings, comm - 1) : (struct bytes){NULL, 0};
 		measure_tables(b);
 	}
 	b->process[row] = known->row;
 	b->saddr[row] = add_address(b, &event->saddr, &b->last_saddr);
 	b->daddr[row] = add_address(b, &event->daddr, &b->last_daddr);
+	b->processes_differ |= known->row ^ b->process[0];
+	b->saddrs_differ |= endpoints_differ(b->saddr[row], b->saddr[0]);
+	b->daddrs_differ |= endpoints_differ(b->daddr[row], b->daddr[0]);
 	b->count++;
 	return 0;
 }
@@ -401,10 +424,11 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 	struct wider wider;
 
 	assert(row < b->count);
-	widen(b, values, VALUE_OUTCOME, &wider);
+	find_wider(b, values, VALUE_OUTCOME, &wider);
 	if (size_with(b, b->count, wider.row_bytes) > b->most)
 		return 1;
 	keep_wider(b, &wider);
+	b->replaced = true;
 	for (unsigned int i = VALUE_OUTCOME; i < VALUES; i++)
 		b->values[i][row] = values[i];
 	return 0;
@@ -430,11 +454,27 @@ static void put_value(struct batch_builder *b, struct body *body, enum value v, 
 {
 	if (!b->count)
 		return;
-	if (v >= VALUE_OUTCOME)
+	if (v >= VALUE_OUTCOME && b->replaced)
 		body_column(body, value_columns[v], b->values[v], b->count);
 	else
 		body_ranged(body, value_columns[v], b->values[v], b->count, &b->ranges[v],
 			b->ranges[v].low - (v == VALUE_TIME ? first_ns : 0));
+}
+
+/* How many rows have to be looked at. */
+static uint32_t rows_of(const struct batch_builder *b, uint32_t differ)
+{
+	return differ || !b->count ? b->count : 1;
+}
+
+static void put_index(struct batch_builder *b, struct body *body, uint16_t id, uint32_t differ)
+{
+	const struct range all = {b->column[0], b->column[0]};
+
+	if (differ)
+		body_column(body, id, b->column, b->count);
+	else if (b->count)
+		body_ranged(body, id, b->column, b->count, &all, all.low);
 }
 
 static void put_events(struct batch_builder *b, struct body *body, uint64_t first_ns)
@@ -449,15 +489,15 @@ static void put_events(struct batch_builder *b, struct body *body, uint64_t firs
 		else
 			put_value(b, body, v, first_ns);
 	}
-	for (uint32_t i = 0; i < b->count; i++)
+	for (uint32_t i = 0; i < rows_of(b, b->processes_differ); i++)
 		b->column[i] = b->process[i];
-	body_column(body, EVENT_PROCESS, b->column, b->count);
-	for (uint32_t i = 0; i < b->count; i++)
+	put_index(b, body, EVENT_PROCESS, b->processes_differ);
+	for (uint32_t i = 0; i < rows_of(b, b->saddrs_differ); i++)
 		b->column[i] = address_index(b, b->saddr[i]);
-	body_column(body, EVENT_SADDR, b->column, b->count);
-	for (uint32_t i = 0; i < b->count; i++)
+	put_index(b, body, EVENT_SADDR, b->saddrs_differ);
+	for (uint32_t i = 0; i < rows_of(b, b->daddrs_differ); i++)
 		b->column[i] = address_index(b, b->daddr[i]);
-	body_column(body, EVENT_DADDR, b->column, b->count);
+	put_index(b, body, EVENT_DADDR, b->daddrs_differ);
 }
 
 static void put_processes(struct batch_builder *b, struct body *body)
@@ -654,9 +694,9 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	put_le(out + RECORD_AT_LENGTH, (uint64_t)(body.data - out), 4);
 	assert((size_t)(body.data - out) <= b->most);
 
-	/* Before the strings go that the known processes refer to. */
-	if (b->count)
-		memset(b->known, 0, sizeof b->known);
+	b->batch++; /* the strings go that the known processes refer to */
+	b->processes_differ = b->saddrs_differ = b->daddrs_differ = 0;
+	b->replaced = false;
 	b->count = b->late_count = b->row_bytes = 0;
 	b->table_bytes = 0;
 	b->last_saddr.address.family = b->last_daddr.address.family = 0;

@@ -3,15 +3,6 @@
 
 #include <assert.h>
 
-uint8_t column_width(uint64_t range)
-{
-	return range == 0            ? 0
-	       : range <= 0xff       ? 1
-	       : range <= 0xffff     ? 2
-	       : range <= 0xffffffff ? 4
-				     : 8;
-}
-
 void body_begin(struct body *body, uint8_t *start, uint16_t columns_max, uint64_t *scratch)
 {
 	*body = (struct body){.start = start,

@@ -12,7 +12,12 @@ struct range {
 };
 
 /* Of the integers of a column whose values are so far apart. */
-uint8_t column_width(uint64_t range);
+static inline uint8_t column_width(uint64_t range)
+{
+	static const uint8_t widths[] = {1, 2, 4, 4, 8, 8, 8, 8}; /* by the highest byte */
+
+	return range ? widths[(63 - __builtin_clzll(range)) / 8] : 0;
+}
 
 struct body {
 	uint8_t *start, *entry, *data; /* the directory grows at entry, the columns at data */

@@ -106,6 +106,9 @@ int filter_set_expression(struct filter *filter, const char *text, struct error 
 /* family: 4 or 6. -1: the other one was asked for too. */
 int filter_set_family(struct filter *filter, uint8_t family, struct error *error);
 
+/* It asks who made the attempts. */
+bool filter_needs_process(const struct filter *filter);
+
 /* It asks how attempts ended. */
 bool filter_needs_result(const struct filter *filter);
 

@@ -95,7 +95,7 @@ static bool wants_ancestors(
 	return list->negated;
 }
 
-static bool asks_for_process(const struct filter *f)
+bool filter_needs_process(const struct filter *f)
 {
 	return f->pids.count || f->uids.count || f->comms.count || f->exes.count ||
 	       f->containers.count || f->cgroups.count || f->ancestors.count;
@@ -135,7 +135,7 @@ static bool process_matches(
 bool filter_wants_process(
 	const struct filter *filter, const struct process *process, struct filter_notes *notes)
 {
-	return !asks_for_process(filter) || process_matches(filter, process, notes);
+	return !filter_needs_process(filter) || process_matches(filter, process, notes);
 }
 
 bool filter_wants_port(const struct filter *filter, uint16_t dport)
