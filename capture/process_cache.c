@@ -583,7 +583,7 @@ const struct process *process_cache_find(
 	m->count = count;
 	for (size_t i = count; i-- > 0;)
 		give(c, m, i, &pids[i], &facts);
-	process_memo_keep(m, &c->table, &facts, is_described(c, &facts),
-		&(struct memo_limits){REFRESH_NS, REFRESH_ANCESTOR_NS, c->exit_ns, c->blind});
+	process_memo_keep(
+		m, &c->table, &facts, is_described(c, &facts), REFRESH_NS, REFRESH_ANCESTOR_NS);
 	return m->chain;
 }

@@ -47,38 +47,9 @@ bool process_memo_recall(struct process_memo *m, const struct process_table *tab
 	return true;
 }
 
-/* Whether an event later than the reading tells no more of it: see version_knows(). */
-static bool is_final(const struct version *v, bool caller)
-{
-	if (v->settled)
-		return true;
-	for (enum version_group g = 0; g < GROUPS; g++)
-		if (v->origin[g] == ORIGIN_READ)
-			return false;
-	return !caller; /* which is read again then */
-}
-
-/*
- * Since when all is known of a life that is known now. Mostly that is before its
- * reading: who connects is looked at a moment later, and those first events are many.
- */
-static uint64_t valid_from(const struct life *life, const struct memo_limits *limits, bool caller)
-{
-	const struct version *v = life->newest;
-	uint64_t fresh_ns = limits->fresh_ns, from_ns = v->from_ns;
-
-	if (limits->blind || !is_final(v, caller))
-		return v->read_end_ns > from_ns ? v->read_end_ns : from_ns;
-	if (v->read_begin_ns > fresh_ns + from_ns)
-		from_ns = v->read_begin_ns - fresh_ns;
-	/* Before that it may have had another parent. */
-	if (life->ppid && from_ns < life->parent_ns && from_ns < limits->exit_ns)
-		from_ns = life->parent_ns < limits->exit_ns ? life->parent_ns : limits->exit_ns;
-	return from_ns;
-}
-
 void process_memo_keep(struct process_memo *m, struct process_table *table,
-	const struct process_facts *facts, bool complete, const struct memo_limits *limits)
+	const struct process_facts *facts, bool complete, uint64_t fresh_ns,
+	uint64_t ancestor_fresh_ns)
 {
 	struct process copy = facts->process;
 
@@ -101,9 +72,9 @@ void process_memo_keep(struct process_memo *m, struct process_table *table,
 			return;
 		}
 		m->stamps[i] = life->stamp;
-		from_ns = valid_from(life, limits, !i);
-		until_ns = life->newest->read_end_ns +
-			   (i ? limits->ancestor_fresh_ns : limits->fresh_ns);
+		from_ns = life->newest->read_end_ns;
+		from_ns = from_ns > life->newest->from_ns ? from_ns : life->newest->from_ns;
+		until_ns = life->newest->read_end_ns + (i ? ancestor_fresh_ns : fresh_ns);
 		m->from_ns = m->from_ns > from_ns ? m->from_ns : from_ns;
 		m->until_ns = m->until_ns < until_ns ? m->until_ns : until_ns;
 	}

@@ -34,19 +34,14 @@ bool process_memo_holds(
 bool process_memo_recall(struct process_memo *memo, const struct process_table *table,
 	const struct event *event, const struct description *described);
 
-/* For how long an answer can hold. */
-struct memo_limits {
-	uint64_t fresh_ns, ancestor_fresh_ns; /* after a reading: of the caller, of an ancestor */
-	uint64_t exit_ns;                     /* the latest exit of a process that is known */
-	bool blind;                           /* nobody tells of changes */
-};
-
 /*
  * The chain was filled in: works out for what it holds. complete: nothing of the
- * caller itself was read, all is described.
+ * caller itself was read, all is described. How long after a reading it holds is
+ * fresh_ns, and ancestor_fresh_ns for that of an ancestor.
  */
 void process_memo_keep(struct process_memo *memo, struct process_table *table,
-	const struct process_facts *facts, bool complete, const struct memo_limits *limits);
+	const struct process_facts *facts, bool complete, uint64_t fresh_ns,
+	uint64_t ancestor_fresh_ns);
 
 /* Forgets the answer. */
 void process_memo_clear(struct process_memo *memo);

@@ -184,43 +184,6 @@ static void an_answer_is_recalled_while_it_holds(void **state)
 	process_cache_free(c);
 }
 
-/* Most first events of a process are from before it was looked at. */
-static void an_answer_holds_for_events_before_the_reading(void **state)
-{
-	for (int settled = 0; settled < 2; settled++) {
-		struct process_cache *c = start_with(100, true);
-		struct process_facts facts = facts_of(7, script.now_ns++);
-		struct event event = {.tid = 7, .process = &facts.process};
-		const struct process *found;
-
-		(void)state;
-		script.reading.settled = settled;
-		event.time_ns = script.now_ns++;
-		found = process_cache_find(c, &facts);
-		assert_ptr_equal(process_cache_recall(c, &event, NULL), settled ? found : NULL);
-		process_cache_free(c);
-	}
-}
-
-/* Its parent may have ended between the sample and the reading. */
-static void an_answer_without_the_parent_does_not_hold_later(void **state)
-{
-	struct process_cache *c = start_with(100, true);
-	struct process_facts facts = facts_of(7, script.now_ns++);
-	struct event event = {.tid = 7, .process = &facts.process};
-
-	(void)state;
-	script.changes[script.count++] = (struct proc_change){
-		.kind = CHANGE_EXIT, .pid = 99, .tid = 99, .time_ns = script.now_ns++};
-	event.time_ns = script.now_ns++;
-	process_cache_find(c, &facts);
-	assert_null(process_cache_recall(c, &event, NULL));
-	facts.time_ns = event.time_ns;
-	assert_non_null(process_cache_find(c, &facts));
-	assert_non_null(process_cache_recall(c, &event, NULL));
-	process_cache_free(c);
-}
-
 static void an_exec_after_the_sample_is_not_given_to_it(void **state)
 {
 	struct process_cache *c = start_with(100, true);
@@ -433,8 +396,6 @@ int main(void)
 		cmocka_unit_test(a_process_is_described),
 		cmocka_unit_test(a_described_process_is_not_read_again_and_keeps_its_identity),
 		cmocka_unit_test(an_answer_is_recalled_while_it_holds),
-		cmocka_unit_test(an_answer_holds_for_events_before_the_reading),
-		cmocka_unit_test(an_answer_without_the_parent_does_not_hold_later),
 		cmocka_unit_test(an_exec_after_the_sample_is_not_given_to_it),
 		cmocka_unit_test(a_reading_that_may_show_an_exec_is_not_used_for_what_was_before),
 		cmocka_unit_test(arguments_are_left_out),
