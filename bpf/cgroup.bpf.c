@@ -364,7 +364,7 @@ static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again
 
 static __always_inline int state_change(struct state_change *change, __u32 again)
 {
-	return change->to == TCP_SYN_SENT || is_end(change)
+	return is_begin(change, again) || is_end(change)
 		       ? attempt_changes(change->sk, (int)change->to, again)
 		       : 0;
 }

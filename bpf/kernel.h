@@ -189,7 +189,12 @@ struct kernfs_node___since_6_15 {
 	struct kernfs_node *__parent;
 };
 
+struct cgroup_subsys_state {
+	__u64 serial_nr; /* of all that ever were */
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 

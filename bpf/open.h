@@ -394,7 +394,7 @@ static __noinline int attempt_begins(struct sock *sk, __u32 again)
 
 static __always_inline int state_change(struct state_change *change, __u32 again)
 {
-	if (change->to == TCP_SYN_SENT)
+	if (is_begin(change, again))
 		return attempt_begins(change->sk, again);
 	if (is_end(change))
 		return attempt_ended(change->sk, (int)change->to);

@@ -174,7 +174,7 @@ struct capture_settings {
 	__u32 mptcp;        /* cgroup: the helper is there that finds the connection of a subflow */
 	__u32 describe;     /* send a sample_process */
 	__u32 arguments;    /* with the arguments */
-	__u32 reserved;
+	__u32 realtime;     /* another task may get the CPU wherever a program is */
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */

@@ -19,6 +19,12 @@ enum feature {
 	FEATURES_ALL = 31,
 };
 
+/* What tells the outcomes that the kernel did not show to state_changed: one of the two. */
+enum again {
+	AGAIN_AT_END = 1,   /* functions that end an attempt: cheaper */
+	AGAIN_AT_STATE = 2, /* the tracepoint, a second time: any kernel that has it once */
+};
+
 struct backend {
 	const char *name, *hooks;
 	const char *object, *object_end; /* the compiled programs, embedded */
@@ -29,6 +35,7 @@ struct backend {
 		const char *name;
 		enum feature feature; /* 0: needed */
 		int counts_misses;    /* each run that the kernel leaves out is an attempt */
+		enum again again;     /* it is part of that one; 0: of both */
 	} programs[BACKEND_PROGRAMS_MAX + 1];
 	int on_cgroup; /* the programs attach to the cgroup v2 root, but for the tracepoint */
 	int can_hold;  /* can keep an attempt back until it fails */

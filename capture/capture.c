@@ -25,6 +25,8 @@ struct capture {
 	struct capture_control *control; /* mapped; shared with the programs */
 	int counters_fd, cpus;
 	unsigned int left_out; /* features that run without, a bit for each */
+	enum again again;
+	bool realtime; /* the kernel: another task may get the CPU wherever a program is */
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
@@ -86,6 +88,27 @@ static bool may_read(void)
 	return !strstr(levels, "[confidentiality]");
 }
 
+static bool is_realtime(void)
+{
+	int c = 0;
+	FILE *file = fopen("/sys/kernel/realtime", "re");
+
+	if (file) {
+		c = fgetc(file);
+		fclose(file);
+	}
+	return c == '1';
+}
+
+/* Cheap where it is possible at all and catches all: in a real-time kernel it would not. */
+static enum again first_again(const struct backend *b, bool realtime)
+{
+	for (const struct backend_program *p = b->programs; p->name && !realtime; p++)
+		if (p->again == AGAIN_AT_END)
+			return AGAIN_AT_END;
+	return AGAIN_AT_STATE;
+}
+
 static bool has_helper(enum bpf_func_id helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, helper, NULL) == 1;
@@ -112,6 +135,7 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			 has_helper(BPF_FUNC_skc_to_mptcp_sock),
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
+		.realtime = c->realtime,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -175,7 +199,7 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	for (const struct backend_program *p = b->programs; p->name; p++) {
 		struct bpf_program *program = find_program(c, p);
 
-		if (program && p->feature & c->left_out)
+		if (program && (p->feature & c->left_out || (p->again && p->again != c->again)))
 			bpf_program__set_autoload(program, false);
 	}
 	if (configure(c, options, error))
@@ -303,8 +327,10 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->backend = backend;
 	c->sample = sample;
 	c->context = context;
+	c->realtime = is_realtime();
+	c->again = first_again(backend, c->realtime);
 	/* A kernel that refuses one hook may take the others: each set of features in turn. */
-	for (c->left_out = 0; c->left_out <= FEATURES_ALL; c->left_out++) {
+	while (c->left_out <= FEATURES_ALL) {
 		status = start(c, options, error);
 		if (!status)
 			break;
@@ -313,6 +339,10 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 			first = *error;
 		if (c->refused)
 			break;
+		if (c->again == AGAIN_AT_END)
+			c->again = AGAIN_AT_STATE;
+		else
+			c->left_out++;
 	}
 	if (status) {
 		*error = first; /* what kept it from working whole */
