@@ -150,9 +150,9 @@ static __always_inline __u64 wakeup_flags(void)
 }
 
 /* The thread and the users of the current task. */
-static __always_inline void name_by_helpers(struct sample_attempt *s)
+static __always_inline void name_by_helpers(struct sample_attempt *s, __u64 pid_tgid)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
+	__u64 uid_gid = bpf_get_current_uid_gid();
 
 	s->pid = pid_tgid >> 32;
 	s->tid = (__u32)pid_tgid;
@@ -243,9 +243,9 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
  * The kernel does not run a tracing program while it runs already on that CPU:
  * an outcome that comes by an interrupt in the middle of one would be missed.
  * Therefore there is a second one, state_again, behind the first, for what that missed;
- * the function is told which of them it is. Backend fentry has something cheaper. They run
- * at each change of each socket of the machine: what most of them are for nothing has to
- * be short.
+ * the function is told which of them it is. Where the kernel takes them, the backends
+ * fentry and cgroup have something cheaper instead, see enum again. They run at each change
+ * of each socket of the machine: what most of them are for nothing has to be short.
  */
 struct state_change { /* the arguments of the tracepoint */
 	struct sock *sk;

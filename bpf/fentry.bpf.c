@@ -150,7 +150,10 @@ int BPF_PROG(v6_refused, struct sock *sk, const void *address, int length, int r
 SEC("fentry/security_inet_conn_established")
 int BPF_PROG(established_again, struct sock *sk)
 {
-	return attempt_ended(sk, TCP_ESTABLISHED);
+	__u64 key = key_of(sk);
+
+	/* state_changed was here, but for the seldom case. */
+	return may_be_open(slot_of(key), key) ? attempt_ended(sk, TCP_ESTABLISHED) : 0;
 }
 
 /* Before the change: whoever comes first tells the outcome. */

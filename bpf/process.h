@@ -259,9 +259,8 @@ static __always_inline int same_look(const struct look *a, const struct look *b)
 }
 
 static __always_inline void find_typed(
-	struct caller *caller, __u32 number, int look, const int typed)
+	struct caller *caller, __u64 pid_tgid, __u32 number, int look, const int typed)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u32 place = number * RECENTS + ((__u32)pid_tgid & (RECENTS - 1));
 	struct task_struct *task = this_task(typed);
 	struct recent *recent = NULL;
@@ -295,13 +294,14 @@ static __always_inline void find_typed(
  * number: another for each program. look: whether it is among the recent ones, else
  * there is less to be verified.
  */
-static __always_inline void find_caller(struct caller *caller, __u32 number, int look)
+static __always_inline void find_caller(
+	struct caller *caller, __u64 pid_tgid, __u32 number, int look)
 {
 	caller->start_ns = caller->process = 0;
 	if (TYPED)
-		find_typed(caller, number, look, 1);
+		find_typed(caller, pid_tgid, number, look, 1);
 	else if (settings.may_read)
-		find_typed(caller, number, look, 0);
+		find_typed(caller, pid_tgid, number, look, 0);
 }
 
 /* Zero from the first zero byte on: there may be what is left of a longer name. */
@@ -313,14 +313,13 @@ static __always_inline __u64 up_to_nul(__u64 text)
 }
 
 /* The thread and the users of the current task. may_type: where typed loads are allowed. */
-static __always_inline void name_caller(struct sample_attempt *s, int may_type)
+static __always_inline void name_caller(struct sample_attempt *s, __u64 pid_tgid, int may_type)
 {
-	__u64 *comm = (__u64 *)s->comm, pid_tgid;
+	__u64 *comm = (__u64 *)s->comm;
 	const struct cred *cred;
 	struct task_struct *task;
 
 	if (may_type && TYPED) { /* a third of what the helpers take */
-		pid_tgid = bpf_get_current_pid_tgid();
 		s->pid = pid_tgid >> 32;
 		s->tid = (__u32)pid_tgid;
 		task = this_task(1);
@@ -330,7 +329,7 @@ static __always_inline void name_caller(struct sample_attempt *s, int may_type)
 		comm[0] = up_to_nul(((const __u64 *)task->comm)[0]);
 		comm[1] = comm[0] >> 56 ? up_to_nul(((const __u64 *)task->comm)[1]) : 0;
 	} else {
-		name_by_helpers(s);
+		name_by_helpers(s, pid_tgid);
 	}
 }
 

@@ -175,6 +175,8 @@ struct capture_settings {
 	__u32 describe;     /* send a sample_process */
 	__u32 arguments;    /* with the arguments */
 	__u32 realtime;     /* another task may get the CPU wherever a program is */
+	__u32 end_callback; /* cgroup: sockops tells the outcomes, with or without the tracepoint */
+	__u32 reserved;
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */

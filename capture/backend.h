@@ -21,7 +21,8 @@ enum feature {
 
 /* What tells the outcomes that the kernel did not show to state_changed: one of the two. */
 enum again {
-	AGAIN_AT_END = 1,   /* functions that end an attempt: cheaper */
+	/* Functions that end an attempt, or sockops: cheaper. Not all in a real-time kernel. */
+	AGAIN_AT_END = 1,
 	AGAIN_AT_STATE = 2, /* the tracepoint, a second time: any kernel that has it once */
 };
 
@@ -37,8 +38,9 @@ struct backend {
 		int counts_misses;    /* each run that the kernel leaves out is an attempt */
 		enum again again;     /* it is part of that one; 0: of both */
 	} programs[BACKEND_PROGRAMS_MAX + 1];
-	int on_cgroup; /* the programs attach to the cgroup v2 root, but for the tracepoint */
-	int can_hold;  /* can keep an attempt back until it fails */
+	int on_cgroup;    /* the programs attach to the cgroup v2 root, but for the tracepoint */
+	int can_hold;     /* can keep an attempt back until it fails */
+	enum again again; /* what to try first */
 	/* 0, or -1 with what this machine lacks. A kernel may still refuse to load it. */
 	int (*check)(struct error *missing);
 };

@@ -100,15 +100,6 @@ static bool is_realtime(void)
 	return c == '1';
 }
 
-/* Cheap where it is possible at all and catches all: in a real-time kernel it would not. */
-static enum again first_again(const struct backend *b, bool realtime)
-{
-	for (const struct backend_program *p = b->programs; p->name && !realtime; p++)
-		if (p->again == AGAIN_AT_END)
-			return AGAIN_AT_END;
-	return AGAIN_AT_STATE;
-}
-
 static bool has_helper(enum bpf_func_id helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, helper, NULL) == 1;
@@ -136,6 +127,7 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
 		.realtime = c->realtime,
+		.end_callback = c->again == AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -328,7 +320,7 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->sample = sample;
 	c->context = context;
 	c->realtime = is_realtime();
-	c->again = first_again(backend, c->realtime);
+	c->again = c->realtime ? AGAIN_AT_STATE : backend->again;
 	/* A kernel that refuses one hook may take the others: each set of features in turn. */
 	while (c->left_out <= FEATURES_ALL) {
 		status = start(c, options, error);
