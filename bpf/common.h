@@ -263,12 +263,12 @@ static __always_inline int is_end(const struct state_change *change)
 }
 
 /*
- * An attempt begins in the call of a program, never by an interrupt: the first one is run, for
- * no other task gets the CPU in the middle of one. In a real-time kernel it may.
+ * An attempt begins in the call of a program, never by an interrupt: the first one is run, if
+ * no other task gets the CPU in the middle of one.
  */
 static __always_inline int is_begin(const struct state_change *change, int again)
 {
-	return change->to == TCP_SYN_SENT && (!again || settings.realtime);
+	return change->to == TCP_SYN_SENT && (!again || settings.can_preempt);
 }
 
 #define ON_STATE_CHANGE(function)                                                                  \

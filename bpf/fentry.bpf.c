@@ -144,8 +144,8 @@ int BPF_PROG(v6_refused, struct sock *sk, const void *address, int length, int r
 /*
  * What state_changed may have missed, instead of state_again: where interrupts, and only
  * they, may end an attempt, but for one whose SYN crossed another's and that was then
- * established. These two run once for each connection, not at each change. A real-time
- * kernel lets more go by, see capture.c.
+ * established. These two run once for each connection, not at each change. Where another
+ * task may get the CPU in the middle of state_changed they do not suffice.
  */
 SEC("fentry/security_inet_conn_established")
 int BPF_PROG(established_again, struct sock *sk)

@@ -21,7 +21,7 @@ enum feature {
 
 /* What tells the outcomes that the kernel did not show to state_changed: one of the two. */
 enum again {
-	/* Functions that end an attempt, or sockops: cheaper. Not all in a real-time kernel. */
+	/* Functions that end an attempt, or sockops: cheaper. For what interrupts end only. */
 	AGAIN_AT_END = 1,
 	AGAIN_AT_STATE = 2, /* the tracepoint, a second time: any kernel that has it once */
 };

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define WAKEUP_FRACTION 4 /* of the ring: full enough to wake the reader */
@@ -26,7 +27,7 @@ struct capture {
 	int counters_fd, cpus;
 	unsigned int left_out; /* features that run without, a bit for each */
 	enum again again;
-	bool realtime; /* the kernel: another task may get the CPU wherever a program is */
+	bool can_preempt; /* see below */
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
@@ -88,16 +89,18 @@ static bool may_read(void)
 	return !strstr(levels, "[confidentiality]");
 }
 
-static bool is_realtime(void)
+/*
+ * Whether another task may get the CPU in the middle of a program of a tracepoint, which is then
+ * left out for that task: in real-time kernels, and in all of them since about 7.0.
+ */
+static bool can_preempt(void)
 {
-	int c = 0;
-	FILE *file = fopen("/sys/kernel/realtime", "re");
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
 
-	if (file) {
-		c = fgetc(file);
-		fclose(file);
-	}
-	return c == '1';
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major > 6 || (major == 6 && minor >= 19) || !access("/sys/kernel/realtime", F_OK);
 }
 
 static bool has_helper(enum bpf_func_id helper)
@@ -126,7 +129,7 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			 has_helper(BPF_FUNC_skc_to_mptcp_sock),
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
-		.realtime = c->realtime,
+		.can_preempt = c->can_preempt,
 		.end_callback = c->again == AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
 	};
 	struct bpf_map *held = find_map(c, "held");
@@ -319,8 +322,8 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->backend = backend;
 	c->sample = sample;
 	c->context = context;
-	c->realtime = is_realtime();
-	c->again = c->realtime ? AGAIN_AT_STATE : backend->again;
+	c->can_preempt = can_preempt();
+	c->again = c->can_preempt ? AGAIN_AT_STATE : backend->again;
 	/* A kernel that refuses one hook may take the others: each set of features in turn. */
 	while (c->left_out <= FEATURES_ALL) {
 		status = start(c, options, error);
