@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Backend "cgroup": for kernels that refuse tracing programs or have no BTF.
- * Its four cgroup programs use stable context fields only, no CO-RE:
+ * Its four cgroup programs use stable context fields only, no CO-RE, but for an errno:
  *
  *	connect4, connect6  in the caller's context: who and where to; the sample is sent
- *	source_known        sockops, when the SYN is about to be sent: the source is sent
+ *	source_known        sockops, when the SYN is about to be sent: the source is sent; and
+ *	                    from then on at each change of state of that socket, which tells
+ *	                    the outcome too
  *	released            the program closes the socket: an attempt that is open was abandoned,
  *	                    or has failed before its SYN
- *	state_changed       the tracepoint, with BTF: more of the caller, then the outcome with the
- *	                    errno of a failure
+ *	state_changed       the tracepoint, with BTF: more of the caller, then the outcome
+ *
+ * Of the last three, who comes first tells the outcome. source_known is not asked if no
+ * SYN was sent; the kernel may leave out state_changed, see common.h, but not it.
  *
  * Compiled a second time without the tracepoint (PLAIN), free of CO-RE, since a
- * kernel without BTF takes no object that has any. Then source_known asks for the
- * changes of state: a failure has no reason. All of them run with the socket locked
- * or in the one thread that connects, so the samples of an attempt are in order.
+ * kernel without BTF takes no object that has any: a failure has no reason then.
+ * All of them run with the socket locked or in the one thread that connects, so the
+ * samples of an attempt are in order.
  */
 #include "common.h"
 
@@ -151,9 +155,9 @@ static __always_inline void connect_called(
 	s->family = family;
 	s->dport = dport;
 #ifdef PLAIN
-	name_by_helpers(s);
+	name_by_helpers(s, bpf_get_current_pid_tgid());
 #else
-	name_caller(s, settings.may_type);
+	name_caller(s, bpf_get_current_pid_tgid(), settings.may_type);
 #endif
 	s->id = new_id(now, s->tid);
 	copy_address(s->daddr, address);
@@ -233,21 +237,33 @@ static __always_inline void send_source(struct bpf_sock_ops *ctx, struct attempt
 	sample_submit(s);
 }
 
-/* Without the tracepoint: no errno, but the rest. */
-static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct attempt_slot *slot,
-	struct attempt_state *state, __u64 cookie)
+/* Why the attempt ended without success. Without BTF: no errno, but the rest. */
+static __always_inline void why_failed(
+	struct sample_end *end, struct bpf_sock *sk, const struct attempt_state *state)
 {
-	struct sample_end end = {.result = RESULT_FAILED};
+#ifdef PLAIN
+	end->result = state->closed ? RESULT_ABANDONED : RESULT_FAILED;
+#else
+	struct sock *typed = (struct sock *)bpf_skc_to_tcp_sock(sk);
+
+	end->error = typed ? (__u16)typed->sk_err : 0;
+	end->result = end->error ? RESULT_FAILED : RESULT_ABANDONED;
+#endif
+}
+
+/* From SYN_SENT or SYN_RECV: the attempt ends, unless it is still in one of them. */
+static __always_inline void state_callback(struct bpf_sock_ops *ctx, struct bpf_sock *sk,
+	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
+{
+	struct sample_end end = {.result = RESULT_ESTABLISHED};
 	__u32 state_now = ctx->args[1];
 
 	if (state_now == TCP_SYN_SENT || state_now == TCP_SYN_RECV)
 		return;
 	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
 	end.retransmits = ctx->total_retrans + 1;
-	if (state_now == TCP_ESTABLISHED)
-		end.result = RESULT_ESTABLISHED;
-	else if (state->closed)
-		end.result = RESULT_ABANDONED;
+	if (state_now != TCP_ESTABLISHED)
+		why_failed(&end, sk, state);
 	outcome_submit(state->id, &end);
 	state_ended(slot, state, cookie);
 }
@@ -267,13 +283,12 @@ static __noinline int source_or_state(struct bpf_sock_ops *ctx)
 	if (!state || !state->id)
 		return 1;
 	if (ctx->op == BPF_SOCK_OPS_STATE_CB) {
-		if (!settings.outcome_hook)
-			state_callback(ctx, slot, state, cookie);
+		state_callback(ctx, sk, slot, state, cookie);
 		return 1;
 	}
 	state->sent = 1;
 	send_source(ctx, state);
-	if (!settings.outcome_hook)
+	if (settings.end_callback)
 		bpf_sock_ops_cb_flags_set(
 			ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	return 1;
@@ -283,7 +298,11 @@ static __noinline int source_or_state(struct bpf_sock_ops *ctx)
 SEC("sockops")
 int source_known(struct bpf_sock_ops *ctx)
 {
-	if (ctx->op == BPF_SOCK_OPS_TCP_CONNECT_CB || ctx->op == BPF_SOCK_OPS_STATE_CB)
+	__u32 op = ctx->op;
+
+	if (op == BPF_SOCK_OPS_TCP_CONNECT_CB ||
+		(settings.end_callback && op == BPF_SOCK_OPS_STATE_CB &&
+			(ctx->args[0] == TCP_SYN_SENT || ctx->args[0] == TCP_SYN_RECV)))
 		source_or_state(ctx);
 	return 1;
 }
@@ -328,7 +347,9 @@ static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again
 	struct tcp_sock *tcp;
 	__u64 cookie;
 
-	cookie = bpf_get_socket_cookie(sk);
+	cookie = (__u64)sk->__sk_common.skc_cookie.counter;
+	if (!cookie) /* connect4 and connect6 have asked for it */
+		return 0;
 	slot = slot_of(cookie);
 	state = FIND_STATE(slot, sk, cookie);
 	if (!state || !state->id)
@@ -338,7 +359,7 @@ static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again
 
 		if (again && state->net_ns) /* the other of us was here */
 			return 0;
-		find_caller(&caller, again, !again);
+		find_caller(&caller, bpf_get_current_pid_tgid(), again, !again);
 		state->process_start_ns = caller.start_ns;
 		state->process = caller.process;
 		state->net_ns = sk->__sk_common.skc_net.net->ns.inum;
@@ -364,7 +385,7 @@ static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again
 
 static __always_inline int state_change(struct state_change *change, __u32 again)
 {
-	return change->to == TCP_SYN_SENT || is_end(change)
+	return is_begin(change, again) || is_end(change)
 		       ? attempt_changes(change->sk, (int)change->to, again)
 		       : 0;
 }

@@ -150,9 +150,9 @@ static __always_inline __u64 wakeup_flags(void)
 }
 
 /* The thread and the users of the current task. */
-static __always_inline void name_by_helpers(struct sample_attempt *s)
+static __always_inline void name_by_helpers(struct sample_attempt *s, __u64 pid_tgid)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid(), uid_gid = bpf_get_current_uid_gid();
+	__u64 uid_gid = bpf_get_current_uid_gid();
 
 	s->pid = pid_tgid >> 32;
 	s->tid = (__u32)pid_tgid;
@@ -242,20 +242,33 @@ static __always_inline void credit(struct sample_attempt *s, __u64 mptcp)
 /*
  * The kernel does not run a tracing program while it runs already on that CPU:
  * an outcome that comes by an interrupt in the middle of one would be missed.
- * Therefore there are two, one behind the other, each for what the other missed;
- * the function is told which of them it is. They run at each change of each socket
- * of the machine: what most of them are for nothing has to be short.
+ * Therefore there is a second one, state_again, behind the first, for what that missed;
+ * the function is told which of them it is. Where the kernel takes them, the backends
+ * fentry and cgroup have something cheaper instead, see enum again. They run at each change
+ * of each socket of the machine: what most of them are for nothing has to be short.
  */
 struct state_change { /* the arguments of the tracepoint */
 	struct sock *sk;
 	__u64 from, to;
 };
 
-/* From SYN_SENT or SYN_RECV, but not to the latter: an attempt ends. */
+/*
+ * From SYN_SENT or SYN_RECV, but not to the latter: an attempt ends. In SYN_RECV are also
+ * the connections that come in, as long as no program has them.
+ */
 static __always_inline int is_end(const struct state_change *change)
 {
-	return change->from - TCP_SYN_SENT <= TCP_SYN_RECV - TCP_SYN_SENT &&
-	       change->to != TCP_SYN_RECV;
+	return change->from == TCP_SYN_SENT ? change->to != TCP_SYN_RECV
+					    : change->from == TCP_SYN_RECV && change->sk->sk_socket;
+}
+
+/*
+ * An attempt begins in the call of a program, never by an interrupt: the first one is run, if
+ * no other task gets the CPU in the middle of one.
+ */
+static __always_inline int is_begin(const struct state_change *change, int again)
+{
+	return change->to == TCP_SYN_SENT && (!again || settings.can_preempt);
 }
 
 #define ON_STATE_CHANGE(function)                                                                  \

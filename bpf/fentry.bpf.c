@@ -141,4 +141,30 @@ int BPF_PROG(v6_refused, struct sock *sk, const void *address, int length, int r
 	return ret ? v6_returned(sk, address, length, ret, 1) : 0;
 }
 
+/*
+ * What state_changed may have missed, instead of state_again: where interrupts, and only
+ * they, may end an attempt, but for one whose SYN crossed another's and that was then
+ * established. These two run once for each connection, not at each change. Where another
+ * task may get the CPU in the middle of state_changed they do not suffice.
+ */
+SEC("fentry/security_inet_conn_established")
+int BPF_PROG(established_again, struct sock *sk)
+{
+	__u64 key = key_of(sk);
+
+	/* state_changed was here, but for the seldom case. */
+	return may_be_open(slot_of(key), key) ? attempt_ended(sk, TCP_ESTABLISHED) : 0;
+}
+
+/* Before the change: whoever comes first tells the outcome. */
+SEC("fentry/tcp_done")
+int BPF_PROG(done_again, struct sock *sk)
+{
+	__u32 state = sk->__sk_common.skc_state;
+
+	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV)
+		return 0;
+	return attempt_ended(sk, TCP_CLOSE);
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

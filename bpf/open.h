@@ -80,10 +80,8 @@ static __always_inline struct open_slot *slot_of(__u64 key)
 	return bpf_map_lookup_elem(&open_slots, &number);
 }
 
-static __always_inline struct open_attempt *find_open(__u64 key)
+static __always_inline struct open_attempt *find_open(struct open_slot *slot, __u64 key)
 {
-	struct open_slot *slot = slot_of(key);
-
 	if (!slot)
 		return NULL;
 	if (slot->key == key)
@@ -91,10 +89,14 @@ static __always_inline struct open_attempt *find_open(__u64 key)
 	return slot->crowded ? bpf_map_lookup_elem(&open_attempts, &key) : NULL;
 }
 
-static __always_inline void end_open(__u64 key)
+/* 0: it is not; else it may be. */
+static __always_inline int may_be_open(const struct open_slot *slot, __u64 key)
 {
-	struct open_slot *slot = slot_of(key);
+	return slot && (slot->key == key || slot->crowded);
+}
 
+static __always_inline void end_open(struct open_slot *slot, __u64 key)
+{
 	if (!slot)
 		return;
 	if (slot->key == key)
@@ -103,10 +105,9 @@ static __always_inline void end_open(__u64 key)
 		bpf_map_delete_elem(&open_attempts, &key);
 }
 
-static __always_inline void begin_open(__u64 key)
+static __always_inline void begin_open(struct open_slot *slot, __u64 key)
 {
 	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
-	struct open_slot *slot = slot_of(key);
 
 	if (!slot)
 		return;
@@ -124,22 +125,29 @@ static __always_inline void begin_open(__u64 key)
 	}
 }
 #else
+struct open_slot;
+
 static __always_inline __u64 key_of(struct sock *sk)
 {
 	return (__u64)sk;
 }
 
-static __always_inline struct open_attempt *find_open(__u64 key)
+static __always_inline struct open_slot *slot_of(__u64 key)
+{
+	return NULL;
+}
+
+static __always_inline struct open_attempt *find_open(struct open_slot *slot, __u64 key)
 {
 	return bpf_map_lookup_elem(&open_attempts, &key);
 }
 
-static __always_inline void end_open(__u64 key)
+static __always_inline void end_open(struct open_slot *slot, __u64 key)
 {
 	bpf_map_delete_elem(&open_attempts, &key);
 }
 
-static __always_inline void begin_open(__u64 key)
+static __always_inline void begin_open(struct open_slot *slot, __u64 key)
 {
 	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
 
@@ -196,22 +204,24 @@ struct call {
 /* Of a call that is not sent. */
 static __always_inline void forget_open(__u64 key)
 {
-	struct open_attempt *open = find_open(key);
+	struct open_slot *slot = slot_of(key);
+	struct open_attempt *open = find_open(slot, key);
 
 	if (!open)
 		return;
 	end_unseen(key, open); /* of an attempt before */
-	end_open(key);
+	end_open(slot, key);
 }
 
 /* Takes the attempt from those under way, or leaves it there with its id. */
 static __always_inline void set_open(struct sample_attempt *s, const struct call *call)
 {
-	struct open_attempt *open = find_open(call->key);
+	struct open_slot *slot = slot_of(call->key);
+	struct open_attempt *open = find_open(slot, call->key);
 
 	if (open && open->id) { /* of an attempt before */
 		end_unseen(call->key, open);
-		end_open(call->key);
+		end_open(slot, call->key);
 		open = NULL;
 	}
 	s->time_ns = open ? open->start_ns : bpf_ktime_get_boot_ns();
@@ -222,7 +232,7 @@ static __always_inline void set_open(struct sample_attempt *s, const struct call
 			open->id = s->id;
 		s->flags |= SAMPLE_UNDECIDED;
 	} else if (open) {
-		end_open(call->key);
+		end_open(slot, call->key);
 	}
 }
 
@@ -236,6 +246,7 @@ static __always_inline struct sample_attempt *begin_sample(
 	struct capture_counters *count = this_cpu_counters();
 	struct sample_attempt *s;
 	struct caller caller;
+	__u64 pid_tgid;
 
 	if (!count)
 		return NULL;
@@ -251,7 +262,8 @@ static __always_inline struct sample_attempt *begin_sample(
 		forget_open(call->key);
 		return NULL;
 	}
-	find_caller(&caller, call->program, !call->refused);
+	pid_tgid = bpf_get_current_pid_tgid();
+	find_caller(&caller, pid_tgid, call->program, !call->refused);
 	if (settings.failed_only)
 		s = bpf_map_lookup_elem(&drafts, &call->program);
 	else
@@ -269,7 +281,7 @@ static __always_inline struct sample_attempt *begin_sample(
 	s->family = family;
 	s->dport = dport;
 	s->returned = (__u16)(1 - call->ret);
-	name_caller(s, 1);
+	name_caller(s, pid_tgid, 1);
 	set_open(s, call);
 	if (!call->undecided) {
 		s->end.latency_ns = bpf_ktime_get_boot_ns() - s->time_ns;
@@ -287,7 +299,7 @@ static __always_inline long keep_until_end(struct sample_attempt *s, __u64 key)
 
 	if (error)
 		return error;
-	open = find_open(key);
+	open = find_open(slot_of(key), key);
 	if (open) {
 		open->id = s->id;
 		return 0;
@@ -319,7 +331,7 @@ static __always_inline int end_sample(
 		s->flags &= ~SAMPLE_UNDECIDED;
 		if (!followed || keep_until_end(s, call->key)) {
 			add_one(&count->lost);
-			end_open(call->key);
+			end_open(slot_of(call->key), call->key);
 		}
 	}
 	return 0;
@@ -349,7 +361,8 @@ static __always_inline void end_held(__u64 key, const struct sample_end *end)
 static __noinline int attempt_ended(struct sock *sk, int state)
 {
 	__u64 key = key_of(sk);
-	struct open_attempt *open = find_open(key);
+	struct open_slot *slot = slot_of(key);
+	struct open_attempt *open = find_open(slot, key);
 	struct sample_end end = {.result = RESULT_ABANDONED};
 	struct tcp_sock *tcp;
 
@@ -369,7 +382,7 @@ static __noinline int attempt_ended(struct sock *sk, int state)
 		end_held(key, &end);
 	else
 		outcome_submit(open->id, &end);
-	end_open(key);
+	end_open(slot, key);
 	return 0;
 }
 
@@ -377,24 +390,26 @@ static __noinline int attempt_begins(struct sock *sk, __u32 again)
 {
 	__u64 key = key_of(sk);
 	struct open_attempt *open;
+	struct open_slot *slot;
 
 	/* Not the socket above the subflows of MPTCP. */
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return 0;
-	open = find_open(key);
+	slot = slot_of(key);
+	open = find_open(slot, key);
 	if (again && open && !open->id) /* the other of us was here */
 		return 0;
 	if (open) { /* of an attempt before */
 		end_unseen(key, open);
-		end_open(key);
+		end_open(slot, key);
 	}
-	begin_open(key);
+	begin_open(slot, key);
 	return 0;
 }
 
 static __always_inline int state_change(struct state_change *change, __u32 again)
 {
-	if (change->to == TCP_SYN_SENT)
+	if (is_begin(change, again))
 		return attempt_begins(change->sk, again);
 	if (is_end(change))
 		return attempt_ended(change->sk, (int)change->to);

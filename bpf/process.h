@@ -191,16 +191,21 @@ __noinline __u64 describe(__u32 number)
 /*
  * The threads that connected last, so that the next attempt need not find out again
  * what was said of their process. A thread is never another one with the same ids
- * and the same start; all else that its process's state is made from is compared.
+ * and the same start; all else that its process's state changes with is compared:
+ *
+ *	the parent         is the same process as long as its id is: another one that a child
+ *	                   gets was there before, and so has another id
+ *	what both execute  counted by their execs, see PROCESS_SAME_IMAGE
+ *	the cgroup         by its number among all that ever were: a load less than to its id
+ *	who logged in      gets a new session each time
  */
 struct look {
 	__u64 pid_tgid, start_ns;
-	__u64 exec_id_same_image;
-	__u64 parent_start_ns; /* of the thread */
+	__u64 exec_id, parent_exec_id;
 	__u64 ppid_mount_ns;
 	__u64 cgroup;
 	__u64 effective;
-	__u64 audit;
+	__u64 session;
 };
 
 struct recent {
@@ -228,37 +233,34 @@ static __always_inline void load_look(
 {
 	struct task_struct *parent = OF(task, real_parent);
 	const struct cred *cred = OF(task, cred);
-	__u64 exe = (__u64)TASK(task, mm->exe_file, mm, exe_file);
 
 	l->pid_tgid = pid_tgid;
 	l->start_ns = OF(task, start_boottime);
-	l->exec_id_same_image = OF(task, self_exec_id) << 1;
-	if (exe && exe == (__u64)TASK(parent, mm->exe_file, mm, exe_file))
-		l->exec_id_same_image |= 1;
-	l->parent_start_ns = OF(parent, start_boottime);
+	l->exec_id = OF(task, self_exec_id);
+	l->parent_exec_id = OF(parent, self_exec_id);
 	l->ppid_mount_ns = pair((__u32)OF(parent, tgid),
 		TASK(task, nsproxy->mnt_ns->ns.inum, nsproxy, mnt_ns, ns.inum));
 	l->cgroup = 0;
 	if (bpf_core_field_exists(task->cgroups))
-		l->cgroup = TASK(task, cgroups->dfl_cgrp->kn->id, cgroups, dfl_cgrp, kn, id);
+		l->cgroup = TASK(
+			task, cgroups->dfl_cgrp->self.serial_nr, cgroups, dfl_cgrp, self.serial_nr);
 	l->effective = pair(OF(cred, euid.val), OF(cred, egid.val));
-	l->audit = 0;
+	l->session = 0;
 	if (bpf_core_field_exists(task->loginuid))
-		l->audit = pair(OF(task, loginuid.val), OF(task, sessionid));
+		l->session = OF(task, sessionid);
 }
 
 static __always_inline int same_look(const struct look *a, const struct look *b)
 {
 	return !((a->pid_tgid ^ b->pid_tgid) | (a->start_ns ^ b->start_ns) |
-		 (a->exec_id_same_image ^ b->exec_id_same_image) |
-		 (a->parent_start_ns ^ b->parent_start_ns) | (a->ppid_mount_ns ^ b->ppid_mount_ns) |
-		 (a->cgroup ^ b->cgroup) | (a->effective ^ b->effective) | (a->audit ^ b->audit));
+		 (a->exec_id ^ b->exec_id) | (a->parent_exec_id ^ b->parent_exec_id) |
+		 (a->ppid_mount_ns ^ b->ppid_mount_ns) | (a->cgroup ^ b->cgroup) |
+		 (a->effective ^ b->effective) | (a->session ^ b->session));
 }
 
 static __always_inline void find_typed(
-	struct caller *caller, __u32 number, int look, const int typed)
+	struct caller *caller, __u64 pid_tgid, __u32 number, int look, const int typed)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
 	__u32 place = number * RECENTS + ((__u32)pid_tgid & (RECENTS - 1));
 	struct task_struct *task = this_task(typed);
 	struct recent *recent = NULL;
@@ -292,13 +294,14 @@ static __always_inline void find_typed(
  * number: another for each program. look: whether it is among the recent ones, else
  * there is less to be verified.
  */
-static __always_inline void find_caller(struct caller *caller, __u32 number, int look)
+static __always_inline void find_caller(
+	struct caller *caller, __u64 pid_tgid, __u32 number, int look)
 {
 	caller->start_ns = caller->process = 0;
 	if (TYPED)
-		find_typed(caller, number, look, 1);
+		find_typed(caller, pid_tgid, number, look, 1);
 	else if (settings.may_read)
-		find_typed(caller, number, look, 0);
+		find_typed(caller, pid_tgid, number, look, 0);
 }
 
 /* Zero from the first zero byte on: there may be what is left of a longer name. */
@@ -310,14 +313,13 @@ static __always_inline __u64 up_to_nul(__u64 text)
 }
 
 /* The thread and the users of the current task. may_type: where typed loads are allowed. */
-static __always_inline void name_caller(struct sample_attempt *s, int may_type)
+static __always_inline void name_caller(struct sample_attempt *s, __u64 pid_tgid, int may_type)
 {
-	__u64 *comm = (__u64 *)s->comm, pid_tgid;
+	__u64 *comm = (__u64 *)s->comm;
 	const struct cred *cred;
 	struct task_struct *task;
 
 	if (may_type && TYPED) { /* a third of what the helpers take */
-		pid_tgid = bpf_get_current_pid_tgid();
 		s->pid = pid_tgid >> 32;
 		s->tid = (__u32)pid_tgid;
 		task = this_task(1);
@@ -327,7 +329,7 @@ static __always_inline void name_caller(struct sample_attempt *s, int may_type)
 		comm[0] = up_to_nul(((const __u64 *)task->comm)[0]);
 		comm[1] = comm[0] >> 56 ? up_to_nul(((const __u64 *)task->comm)[1]) : 0;
 	} else {
-		name_by_helpers(s);
+		name_by_helpers(s, pid_tgid);
 	}
 }
 

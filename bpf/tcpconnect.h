@@ -174,6 +174,8 @@ struct capture_settings {
 	__u32 mptcp;        /* cgroup: the helper is there that finds the connection of a subflow */
 	__u32 describe;     /* send a sample_process */
 	__u32 arguments;    /* with the arguments */
+	__u32 can_preempt;  /* another task may get the CPU in the middle of a program */
+	__u32 end_callback; /* cgroup: sockops tells the outcomes, with or without the tracepoint */
 	__u32 reserved;
 };
 

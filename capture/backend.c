@@ -94,33 +94,38 @@ static int check_cgroup(struct error *missing)
 }
 
 #define OUTCOMES                                                                                   \
-	{"state_changed", FEATURE_OUTCOME, 0},                                                     \
+	{"state_changed", FEATURE_OUTCOME, 0, 0},                                                  \
 	{                                                                                          \
-		"state_again", FEATURE_OUTCOME, 0                                                  \
+		"state_again", FEATURE_OUTCOME, 0, AGAIN_AT_STATE                                  \
 	}
 
 const struct backend backends[] = {
-	{"fentry", "fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state",
+	{"fentry",
+		"fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state, fentry "
+		"of "
+		"security_inet_conn_established and tcp_done",
 		backend_fentry, backend_fentry_end, NULL, NULL,
-		{OUTCOMES, {"v4_connect", 0, 1}, {"v6_connect", FEATURE_IPV6, 1},
-			{"v4_refused", FEATURE_REFUSAL, 0}, {"v6_refused", FEATURE_REFUSAL, 0}},
-		0, 1, check_tracing},
+		{OUTCOMES, {"established_again", FEATURE_OUTCOME, 0, AGAIN_AT_END},
+			{"done_again", FEATURE_OUTCOME, 0, AGAIN_AT_END}, {"v4_connect", 0, 1, 0},
+			{"v6_connect", FEATURE_IPV6, 1, 0}, {"v4_refused", FEATURE_REFUSAL, 0, 0},
+			{"v6_refused", FEATURE_REFUSAL, 0, 0}},
+		0, 1, AGAIN_AT_END, check_tracing},
 	{"kprobe",
 		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
 		"inet_sock_set_state",
 		backend_kprobe, backend_kprobe_end, NULL, NULL,
-		{OUTCOMES, {"v4_return", 0, 0}, {"v4_enter", 0, 1}, {"v6_return", FEATURE_IPV6, 0},
-			{"v6_enter", FEATURE_IPV6, 1}, {"v4_refused", FEATURE_REFUSAL, 0},
-			{"v4_ask", FEATURE_REFUSAL, 0}, {"v6_refused", FEATURE_REFUSAL, 0},
-			{"v6_ask", FEATURE_REFUSAL, 0}},
-		0, 1, check_kprobe},
+		{OUTCOMES, {"v4_return", 0, 0, 0}, {"v4_enter", 0, 1, 0},
+			{"v6_return", FEATURE_IPV6, 0, 0}, {"v6_enter", FEATURE_IPV6, 1, 0},
+			{"v4_refused", FEATURE_REFUSAL, 0, 0}, {"v4_ask", FEATURE_REFUSAL, 0, 0},
+			{"v6_refused", FEATURE_REFUSAL, 0, 0}, {"v6_ask", FEATURE_REFUSAL, 0, 0}},
+		0, 1, AGAIN_AT_STATE, check_kprobe},
 	{"cgroup",
 		"cgroup/connect4, connect6, sock_release and sockops on the root of cgroup v2, "
 		"tp_btf of inet_sock_set_state",
 		backend_cgroup, backend_cgroup_end, backend_cgroup_plain, backend_cgroup_plain_end,
-		{OUTCOMES, {"released", FEATURE_CLOSE, 0}, {"source_known", 0, 0},
-			{"connect4", 0, 0}, {"connect6", FEATURE_IPV6, 0}},
-		1, 0, check_cgroup},
+		{OUTCOMES, {"released", FEATURE_CLOSE, 0, 0}, {"source_known", 0, 0, 0},
+			{"connect4", 0, 0, 0}, {"connect6", FEATURE_IPV6, 0, 0}},
+		1, 0, AGAIN_AT_END, check_cgroup},
 	{0},
 };
 

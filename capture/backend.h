@@ -19,6 +19,13 @@ enum feature {
 	FEATURES_ALL = 31,
 };
 
+/* What tells the outcomes that the kernel did not show to state_changed: one of the two. */
+enum again {
+	/* Functions that end an attempt, or sockops: cheaper. For what interrupts end only. */
+	AGAIN_AT_END = 1,
+	AGAIN_AT_STATE = 2, /* the tracepoint, a second time: any kernel that has it once */
+};
+
 struct backend {
 	const char *name, *hooks;
 	const char *object, *object_end; /* the compiled programs, embedded */
@@ -29,9 +36,11 @@ struct backend {
 		const char *name;
 		enum feature feature; /* 0: needed */
 		int counts_misses;    /* each run that the kernel leaves out is an attempt */
+		enum again again;     /* it is part of that one; 0: of both */
 	} programs[BACKEND_PROGRAMS_MAX + 1];
-	int on_cgroup; /* the programs attach to the cgroup v2 root, but for the tracepoint */
-	int can_hold;  /* can keep an attempt back until it fails */
+	int on_cgroup;    /* the programs attach to the cgroup v2 root, but for the tracepoint */
+	int can_hold;     /* can keep an attempt back until it fails */
+	enum again again; /* what to try first */
 	/* 0, or -1 with what this machine lacks. A kernel may still refuse to load it. */
 	int (*check)(struct error *missing);
 };

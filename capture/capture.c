@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #define WAKEUP_FRACTION 4 /* of the ring: full enough to wake the reader */
@@ -25,6 +26,8 @@ struct capture {
 	struct capture_control *control; /* mapped; shared with the programs */
 	int counters_fd, cpus;
 	unsigned int left_out; /* features that run without, a bit for each */
+	enum again again;
+	bool can_preempt; /* see below */
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
@@ -86,6 +89,20 @@ static bool may_read(void)
 	return !strstr(levels, "[confidentiality]");
 }
 
+/*
+ * Whether another task may get the CPU in the middle of a program of a tracepoint, which is then
+ * left out for that task: in real-time kernels, and in all of them since about 7.0.
+ */
+static bool can_preempt(void)
+{
+	unsigned int major = 0, minor = 0;
+	struct utsname name;
+
+	if (uname(&name) || sscanf(name.release, "%u.%u", &major, &minor) != 2)
+		return true;
+	return major > 6 || (major == 6 && minor >= 19) || !access("/sys/kernel/realtime", F_OK);
+}
+
 static bool has_helper(enum bpf_func_id helper)
 {
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, helper, NULL) == 1;
@@ -112,6 +129,8 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			 has_helper(BPF_FUNC_skc_to_mptcp_sock),
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
+		.can_preempt = c->can_preempt,
+		.end_callback = c->again == AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -175,7 +194,7 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	for (const struct backend_program *p = b->programs; p->name; p++) {
 		struct bpf_program *program = find_program(c, p);
 
-		if (program && p->feature & c->left_out)
+		if (program && (p->feature & c->left_out || (p->again && p->again != c->again)))
 			bpf_program__set_autoload(program, false);
 	}
 	if (configure(c, options, error))
@@ -303,8 +322,10 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->backend = backend;
 	c->sample = sample;
 	c->context = context;
+	c->can_preempt = can_preempt();
+	c->again = c->can_preempt ? AGAIN_AT_STATE : backend->again;
 	/* A kernel that refuses one hook may take the others: each set of features in turn. */
-	for (c->left_out = 0; c->left_out <= FEATURES_ALL; c->left_out++) {
+	while (c->left_out <= FEATURES_ALL) {
 		status = start(c, options, error);
 		if (!status)
 			break;
@@ -313,6 +334,10 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 			first = *error;
 		if (c->refused)
 			break;
+		if (c->again == AGAIN_AT_END)
+			c->again = AGAIN_AT_STATE;
+		else
+			c->left_out++;
 	}
 	if (status) {
 		*error = first; /* what kept it from working whole */
