@@ -1,8 +1,9 @@
 """The golden traces: every field of every event, hostile names, damage."""
+import gzip
 import re
 
 import decode
-from harness import TOP, expect, run, test
+from harness import TOP, expect, fresh, read, run, test
 from tshark import (column, environment, events, installed_home, late, one, reader_rows, readable, rows, tshark,
                     without_privilege)
 
@@ -168,6 +169,15 @@ def all_golden():
         # These lie where the plug-in, which does not join, need not look.
         if lied and not any(word in trace.name for word in ("compressed", "batch-header.")):
             expect("Expert Info (Error/Malformed)" in said, f"{trace.name}: no damage is said")
+
+
+@test("a file that is compressed as a whole opens as it is, in the reader too")
+def compressed():
+    packed = fresh("pcapng.gz")
+    packed.write_bytes(gzip.compress(WITH_PACKETS[0].read_bytes()))
+    for whole, copy in ((WITH_PACKETS[0], packed), (TRACES / "plain.pcapng", TRACES / "plain.pcapng.zst")):
+        expect(tshark(copy, "-V") == tshark(whole, "-V"), f"{copy.name}: tshark shows something else")
+        expect(read("-j", "-r", copy) == read("-j", "-r", whole), f"{copy.name}: the reader shows something else")
 
 
 @test("trace and summary have their fields")
