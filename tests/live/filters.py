@@ -102,9 +102,9 @@ def both_filter():
     load, pids, port = start_load(users)
     recorders = []
     with contextlib.ExitStack() as stack:
-        everything = stack.enter_context(Recorder("-B", "1M"))
+        everything = stack.enter_context(Recorder("-B", "4M"))
         for case in cases(pids, users, name, port):
-            recorders.append((case, stack.enter_context(Recorder("-B", "1M", *case.options))))
+            recorders.append((case, stack.enter_context(Recorder("-B", "4M", *case.options))))
         load.process.stdin.close()
         load.process.stdin = None
         log = load.finish()
