@@ -101,9 +101,8 @@ static int check_cgroup(struct error *missing)
 
 const struct backend backends[] = {
 	{"fentry",
-		"fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state, fentry "
-		"of "
-		"security_inet_conn_established and tcp_done",
+		"fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state, "
+		"fentry of security_inet_conn_established and tcp_done",
 		backend_fentry, backend_fentry_end, NULL, NULL,
 		{OUTCOMES, {"established_again", FEATURE_OUTCOME, 0, AGAIN_AT_END},
 			{"done_again", FEATURE_OUTCOME, 0, AGAIN_AT_END}, {"v4_connect", 0, 1, 0},
