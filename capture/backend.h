@@ -19,7 +19,7 @@ enum feature {
 	FEATURES_ALL = 31,
 };
 
-/* What tells the outcomes that the kernel did not show to state_changed: one of the two. */
+/* What tells the outcomes that the kernel did not show to state_changed: a bit for each. */
 enum again {
 	/* Functions that end an attempt, or sockops: cheaper. For what interrupts end only. */
 	AGAIN_AT_END = 1,

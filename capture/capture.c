@@ -26,8 +26,8 @@ struct capture {
 	struct capture_control *control; /* mapped; shared with the programs */
 	int counters_fd, cpus;
 	unsigned int left_out; /* features that run without, a bit for each */
-	enum again again;
-	bool can_preempt; /* see below */
+	unsigned int again;    /* enum again */
+	bool can_preempt;      /* see below */
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
@@ -130,7 +130,7 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.describe = !(c->left_out & FEATURE_DESCRIBE),
 		.arguments = options->arguments,
 		.can_preempt = c->can_preempt,
-		.end_callback = c->again == AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
+		.end_callback = c->again & AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
 	};
 	struct bpf_map *held = find_map(c, "held");
 
@@ -194,7 +194,7 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	for (const struct backend_program *p = b->programs; p->name; p++) {
 		struct bpf_program *program = find_program(c, p);
 
-		if (program && (p->feature & c->left_out || (p->again && p->again != c->again)))
+		if (program && (p->feature & c->left_out || (p->again && !(p->again & c->again))))
 			bpf_program__set_autoload(program, false);
 	}
 	if (configure(c, options, error))
@@ -323,7 +323,9 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->sample = sample;
 	c->context = context;
 	c->can_preempt = can_preempt();
-	c->again = c->can_preempt ? AGAIN_AT_STATE : backend->again;
+	c->again = backend->again;
+	if (c->can_preempt) /* sockops is not left out then */
+		c->again = AGAIN_AT_STATE | (backend->on_cgroup ? AGAIN_AT_END : 0);
 	/* A kernel that refuses one hook may take the others: each set of features in turn. */
 	while (c->left_out <= FEATURES_ALL) {
 		status = start(c, options, error);
@@ -334,7 +336,7 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 			first = *error;
 		if (c->refused)
 			break;
-		if (c->again == AGAIN_AT_END)
+		if (c->again & AGAIN_AT_END)
 			c->again = AGAIN_AT_STATE;
 		else
 			c->left_out++;
