@@ -193,9 +193,12 @@ static void take_outcome(struct assemble *a, const struct sample_outcome *s)
 		return;
 	}
 	w = slot(a, (uint32_t)entry.number);
+	if (!(w->sample.flags & SAMPLE_UNDECIDED)) { /* against all rules: its source may come */
+		undecided_add(a->undecided, &entry);
+		return;
+	}
 	w->listed = false;
-	if (w->sample.flags & SAMPLE_UNDECIDED)
-		w->sample.end = s->end;
+	w->sample.end = s->end;
 	w->sample.flags &= ~SAMPLE_UNDECIDED;
 	w->sample.flags |= SAMPLE_COMPLETE;
 }
