@@ -13,6 +13,7 @@
 #define TALKER_SEPARATOR                                                                           \
 	'\x1f' /* between the cells of a key: no cell has one, it would be escaped */
 
+/* What is written for each row comes first, close together. */
 struct talker {
 	struct latencies latencies; /* of those that were established */
 	uint64_t attempts, failures;
