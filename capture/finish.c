@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "finish.h"
+#include "../formats/gzip.h"
 #include "../formats/pcapng.h"
 #include "../formats/trace_writer.h"
 
@@ -36,10 +37,12 @@ struct rewrite {
 	uint64_t whole;       /* where the last whole block ends that is more than packets */
 	uint64_t batches;
 	bool damaged;         /* something cannot be read, if only a torn end */
+	bool compressed;      /* as a whole: it was written again before a crash */
 	bool packets;         /* it has some: the new one gets some too */
 	char name[NAME_SIZE]; /* of the new file */
 	int fd;
 	uint64_t size;
+	struct gzip_writer *gzip; /* NULL: the new file is not compressed as a whole */
 	struct trace_writer *writer;
 	struct batch_builder *builder;
 	struct batch_header header; /* of what the builder holds */
@@ -165,6 +168,7 @@ static int survey(struct rewrite *r, struct error *error)
 		if (keep_late(r, error))
 			return -1;
 	}
+	r->compressed = pcapng_reader_is_compressed(r->source.blocks);
 	if (r->late_count)
 		qsort(r->late, r->late_count, sizeof *r->late, by_number);
 	return n;
@@ -177,24 +181,34 @@ static const struct late_result *find_late(const struct rewrite *r, uint64_t num
 	return r->late_count ? bsearch(&key, r->late, r->late_count, sizeof key, by_number) : NULL;
 }
 
+static int write_copy(struct rewrite *r, struct bytes block, struct error *error)
+{
+	ssize_t n;
+
+	if (r->gzip)
+		return gzip_writer_blocks(r->gzip, block.data, block.length, error);
+	n = write(r->fd, block.data, block.length);
+	return n == (ssize_t)block.length
+		       ? 0
+		       : error_set(error, "%s%s: cannot write: %s", r->names->path, r->name,
+				 n < 0 ? strerror(errno) : "short write");
+}
+
 static int copy_block(struct rewrite *r, const struct block *block, struct error *error)
 {
 	size_t length = block->body.length + BLOCK_LENGTH_MIN;
 	struct block_writer w = {.data = malloc(length), .capacity = length};
-	ssize_t n = -1;
+	int status;
 
 	if (!w.data)
 		return error_set(error, "out of memory");
 	block_begin(&w, block->type);
 	block_bytes(&w, block->body);
-	if (!block_end(&w))
-		n = write(r->fd, w.data, w.length);
+	status = block_end(&w) ? error_set(error, "a block is not whole")
+			       : write_copy(r, (struct bytes){w.data, w.length}, error);
 	free(w.data);
-	if (n != (ssize_t)length)
-		return error_set(error, "%s%s: cannot write: %s", r->names->path, r->name,
-			n < 0 ? strerror(errno) : "short write");
 	r->size += length;
-	return 0;
+	return status;
 }
 
 /* Section, interface and trace record as they are; the last may stand behind packets. */
@@ -222,7 +236,9 @@ static int copy_head(struct rewrite *r, struct error *error)
 		info.anchor.boot_ns = get_le64(record.data + TRACE_AT_BOOT_NS);
 		info.anchor.wall_ns = (int64_t)get_le64(record.data + TRACE_AT_WALL_NS);
 	}
-	r->writer = trace_writer_resume(r->fd, r->name, r->size, &info, error);
+	r->writer = r->gzip ? trace_writer_resume_sink(
+				      gzip_writer_blocks, r->gzip, r->name, r->size, &info, error)
+			    : trace_writer_resume(r->fd, r->name, r->size, &info, error);
 	if (!r->writer || (record.length && trace_writer_keep_trace(r->writer, record, error)) ||
 		(r->options->compress && trace_writer_compress(r->writer, error)))
 		return -1;
@@ -351,6 +367,11 @@ static int write_again(struct rewrite *r, struct error *error)
 		return error_set(
 			error, "%s%s: cannot create: %s", r->names->path, r->name, strerror(errno));
 	flock(r->fd, LOCK_EX | LOCK_NB);
+	if (r->options->gzip) {
+		r->gzip = gzip_writer_new(r->fd, r->name);
+		if (!r->gzip)
+			return error_set(error, "out of memory");
+	}
 	if (open_source(r, error) || copy_head(r, error) || open_source(r, error))
 		return -1;
 	while ((n = next_batch(r, error)) > 0) {
@@ -358,7 +379,8 @@ static int write_again(struct rewrite *r, struct error *error)
 			return -1;
 		first = false;
 	}
-	if (n < 0 || write_batch(r, error) || trace_writer_finish(r->writer, error))
+	if (n < 0 || write_batch(r, error) || trace_writer_finish(r->writer, error) ||
+		(r->gzip && gzip_writer_finish(r->gzip, error)))
 		return -1;
 	keep_times(r);
 	if (fdatasync(r->fd))
@@ -402,7 +424,8 @@ static enum finished keep_as_it_was(struct rewrite *r, struct error *error)
 	struct error why;
 
 	/* If nothing in it can be read, it is kept for who can do more. */
-	if (r->whole && r->length > r->whole && ftruncate(r->file->fd, (off_t)r->whole)) {
+	if (r->whole && r->length > r->whole && !r->compressed &&
+		ftruncate(r->file->fd, (off_t)r->whole)) {
 		error_set(error, "%s%s: cannot be cut to its last whole block: %s", r->names->path,
 			r->file->name, strerror(errno));
 		return FINISH_CANNOT;
@@ -420,6 +443,7 @@ static void release(struct rewrite *r)
 	pcapng_reader_free(r->source.blocks);
 	batch_release(&r->source.batch);
 	trace_writer_free(r->writer);
+	gzip_writer_free(r->gzip);
 	batch_builder_free(r->builder);
 	free(r->late);
 	if (r->fd >= 0)

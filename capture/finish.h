@@ -16,7 +16,8 @@
 #include "live_file.h"
 
 struct finish_options {
-	bool compress;
+	bool compress; /* the batches, by zstd */
+	bool gzip;     /* and the whole file, see gzip.h */
 };
 
 enum finished {

@@ -76,8 +76,8 @@ static int set_days(void *target, const char *value, struct error *error)
 
 static int set_compress(void *target, const char *value, struct error *error)
 {
-	if (strcmp(value, "zstd") && strcmp(value, "none"))
-		return error_set(error, "'%s' is not a compression: zstd or none", value);
+	if (strcmp(value, "zstd") && strcmp(value, "gzip") && strcmp(value, "none"))
+		return error_set(error, "'%s' is not a compression: zstd, gzip or none", value);
 	*(const char **)target = value;
 	return 0;
 }
@@ -105,7 +105,7 @@ static const struct option_row table[] = {
 	{0, "exec", "COMMAND", "run COMMAND FILE for each finished file", option_text, AT(command)},
 	{0, "print-finished", NULL, "print the name of each finished file", option_flag,
 		AT(print_finished)},
-	{0, "compress", "zstd|none", "of batches (zstd in finished files)", set_compress,
+	{0, "compress", "KIND", "zstd, gzip (finished files as a whole) or none", set_compress,
 		AT(compress)},
 	{0, "queue", "SIZE", "what may wait for the disk (64M)", set_queue, AT(queue_bytes)},
 	{'Z', "user", "USER", "run as USER once attached", option_text, AT(user)},
@@ -158,6 +158,10 @@ static int check_files(const struct rec_options *o, struct error *error)
 					"--min-free");
 	if ((o->command || o->print_finished || o->compress) && !o->write)
 		return error_set(error, "--exec, --print-finished and --compress go with -w");
+	if (o->compress && !strcmp(o->compress, "gzip") && !numbered)
+		return error_set(error,
+			"--compress gzip is of finished files: it goes with -C, -G, -W, "
+			"--keep, --keep-days or --min-free");
 	if ((o->command || o->print_finished) && !file)
 		return error_set(error, "--exec and --print-finished need a name: not -w -");
 	return 0;

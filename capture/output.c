@@ -161,6 +161,7 @@ int output_start(struct output *o, const struct host *host, struct error *error)
 		.say = hook_say,
 		.context = o};
 	const struct finisher_options finish = {.finish.compress = o->options->compress_finished,
+		.finish.gzip = o->options->gzip_finished,
 		.retention = o->options->retention,
 		.print = o->options->print_finished,
 		.command = o->options->command,

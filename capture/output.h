@@ -31,7 +31,7 @@ struct output_options {
 	struct retention retention;
 	uint64_t queue_bytes;     /* that may wait for the disk */
 	bool compress_while_live; /* batches as they come, too */
-	bool compress_finished;
+	bool compress_finished, gzip_finished;
 	bool print_finished;
 	const char *command; /* for each finished file; NULL: none */
 	/* One line for the user, from any thread. */

@@ -269,7 +269,8 @@ static int open_output(struct recorder *r, struct error *error)
 		.retention = r->options->retention,
 		.queue_bytes = r->options->queue_bytes,
 		.compress_while_live = compress && !strcmp(compress, "zstd"),
-		.compress_finished = !compress || !strcmp(compress, "zstd"),
+		.compress_finished = !compress || strcmp(compress, "none"),
+		.gzip_finished = compress && !strcmp(compress, "gzip"),
 		.print_finished = r->options->print_finished,
 		.command = r->options->command,
 		.say = say};

@@ -2,9 +2,11 @@
 /*
  * A table of what decompresses, by the magic that its files begin with. The
  * first bytes are read into `stored` like all that is compressed, so a pipe
- * needs no second look.
+ * needs no second look. A gzip file with a table of its members (gzip.h) is read
+ * by members instead, at any place, as long as they are what the table says.
  */
 #include "input.h"
+#include "gzip.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 
 #define STORED_SIZE (64u << 10)
 #define MAGIC_MAX 4
+#define NEAR_MIN 256
 
 struct decoder {
 	const char *magic;
@@ -30,6 +33,9 @@ struct input {
 	int fd;
 	off_t begin; /* in the file, of the first read; -1: a pipe */
 	const struct decoder *decoder;
+	struct gzip_members *members; /* NULL: none */
+	struct gzip_member member;    /* that was read last */
+	bool disbelieved;             /* they are not what their table says */
 	bool begun, whole, at_end;
 	z_stream gzip;
 	ZSTD_DStream *zstd;
@@ -121,6 +127,8 @@ void input_free(struct input *in)
 	if (!in)
 		return;
 	stop_decoding(in);
+	gzip_members_free(in->members);
+	gzip_member_release(&in->member);
 	close(in->fd);
 	free(in);
 }
@@ -151,9 +159,21 @@ static int refill(struct input *in, struct error *error)
 	return 0;
 }
 
+uint64_t input_find_members(struct input *in)
+{
+	if (!in->begun && in->begin >= 0 && !in->members)
+		in->members = gzip_members_open(in->fd, (uint64_t)in->begin);
+	if (!in->members || in->disbelieved)
+		return 0;
+	in->begun = true;
+	return gzip_members_length(in->members);
+}
+
 /* Reads the first bytes and finds out what they are. */
 static int begin(struct input *in, struct error *error)
 {
+	if (input_find_members(in))
+		return 0;
 	while (in->end < MAGIC_MAX && !in->at_end)
 		if (refill(in, error))
 			return -1;
@@ -198,37 +218,6 @@ static int decode(struct input *in, uint8_t *out, size_t size, size_t *length, s
 	return 0;
 }
 
-int input_read(struct input *in, uint8_t *out, size_t size, size_t *length, struct error *error)
-{
-	int status;
-
-	*length = 0;
-	if (!in->begun && begin(in, error))
-		return -1;
-	if (in->decoder) {
-		status = decode(in, out, size, length, error);
-	} else if (in->start < in->end) {
-		*length = in->end - in->start < size ? in->end - in->start : size;
-		memcpy(out, in->stored + in->start, *length);
-		in->start += *length;
-		status = 0;
-	} else {
-		status = read_some(in, out, size, length, error);
-	}
-	in->position += *length;
-	return status;
-}
-
-void input_is_plain(struct input *in)
-{
-	in->begun = in->begin >= 0;
-}
-
-bool input_seeks_freely(const struct input *in)
-{
-	return in->begun && in->begin >= 0 && !in->decoder;
-}
-
 /* From the start again; whatever there is then. */
 static int restart(struct input *in)
 {
@@ -256,6 +245,73 @@ static int skip(struct input *in, uint64_t length)
 	return 0;
 }
 
+/* From here on as a stream, since the table of the members is wrong. */
+static int disbelieve(struct input *in, struct error *error)
+{
+	uint64_t position = in->position;
+
+	in->disbelieved = true;
+	return restart(in) || skip(in, position) ? error_set(error, "the gzip data are damaged")
+						 : 0;
+}
+
+static int read_members(
+	struct input *in, uint8_t *out, size_t size, size_t *length, struct error *error)
+{
+	enum gzip_state state =
+		gzip_members_read(in->members, in->position, &in->member, out, size, length);
+
+	if (state == GZIP_OTHERWISE)
+		return disbelieve(in, error) ? -1 : input_read(in, out, size, length, error);
+	in->position += *length;
+	return state == GZIP_GOOD ? 0 : error_set(error, "the gzip data are damaged");
+}
+
+int input_read(struct input *in, uint8_t *out, size_t size, size_t *length, struct error *error)
+{
+	int status;
+
+	*length = 0;
+	if (!in->begun && begin(in, error))
+		return -1;
+	if (in->members && !in->disbelieved)
+		return read_members(in, out, size, length, error);
+	if (in->decoder) {
+		status = decode(in, out, size, length, error);
+	} else if (in->start < in->end) {
+		*length = in->end - in->start < size ? in->end - in->start : size;
+		memcpy(out, in->stored + in->start, *length);
+		in->start += *length;
+		status = 0;
+	} else {
+		status = read_some(in, out, size, length, error);
+	}
+	in->position += *length;
+	return status;
+}
+
+void input_is_plain(struct input *in)
+{
+	in->begun = in->begin >= 0;
+}
+
+bool input_seeks_freely(const struct input *in)
+{
+	return in->begun && in->begin >= 0 && !in->decoder;
+}
+
+bool input_is_compressed(const struct input *in)
+{
+	return in->decoder || in->members;
+}
+
+size_t input_near(const struct input *in, uint64_t offset)
+{
+	size_t near = in->members ? gzip_members_near(in->members, offset) : SIZE_MAX;
+
+	return near < NEAR_MIN ? SIZE_MAX : near;
+}
+
 int input_seek(struct input *in, uint64_t offset)
 {
 	if (input_seeks_freely(in)) {
@@ -278,11 +334,28 @@ int input_seek(struct input *in, uint64_t offset)
 	return skip(in, offset - in->position);
 }
 
+static size_t read_members_at(
+	const struct gzip_members *members, uint64_t offset, uint8_t *out, size_t size)
+{
+	struct gzip_member member = {0};
+	size_t length = 0, n;
+
+	while (length < size &&
+		!gzip_members_read(
+			members, offset + length, &member, out + length, size - length, &n) &&
+		n)
+		length += n;
+	gzip_member_release(&member);
+	return length;
+}
+
 size_t input_read_at(const struct input *in, uint64_t offset, uint8_t *out, size_t size)
 {
 	size_t length = 0;
 	ssize_t n;
 
+	if (in->members)
+		return read_members_at(in->members, offset, out, size);
 	do {
 		n = pread(
 			in->fd, out + length, size - length, in->begin + (off_t)(offset + length));

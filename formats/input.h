@@ -24,8 +24,26 @@ int input_read(struct input *input, uint8_t *out, size_t size, size_t *length, s
 /* The caller has seen that the file is not compressed: nothing of it has to be read to know it. */
 void input_is_plain(struct input *input);
 
-/* True when input_seek() costs nothing: neither a pipe nor compressed. */
+/*
+ * If the file is a gzip file with a table of its members (gzip.h), it is read by
+ * them from now on, and this is the length of what is decompressed; else 0.
+ */
+uint64_t input_find_members(struct input *input);
+
+/*
+ * True when input_seek() costs nothing, or little: neither a pipe nor compressed,
+ * or a gzip file with a table of its members. Known once something was read.
+ */
 bool input_seeks_freely(const struct input *input);
+
+/* Known once something was read. */
+bool input_is_compressed(const struct input *input);
+
+/*
+ * How many bytes there are from offset on that come at the cost of the first: those
+ * of the same member of a gzip file, if they are at least 256; otherwise SIZE_MAX.
+ */
+size_t input_near(const struct input *input, uint64_t offset);
 
 /*
  * Goes to that offset in the (decompressed) bytes, from where it began to read.

@@ -47,8 +47,9 @@ int pcapng_reader_next(
 
 /*
  * The same, but of a long block in a file only the first bytes of the body are
- * sure to be there: at least peek. pcapng_reader_whole() then reads the rest, and
- * only then is the end of the block checked. Returns as pcapng_reader_next().
+ * sure to be there: at least peek, in a gzip file perhaps only those of the same
+ * member (input_near()). pcapng_reader_whole() then reads the rest, and only then is
+ * the end of the block checked. Returns as pcapng_reader_next().
  */
 int pcapng_reader_peek(struct pcapng_reader *reader, const char *magic, size_t peek,
 	struct block *block, struct error *error);
@@ -68,13 +69,14 @@ int pcapng_reader_seek(struct pcapng_reader *reader, struct pcapng_position posi
 /* Of a file that grows: its end, also inside a block, is none; more is looked for at each call. */
 void pcapng_reader_set_growing(struct pcapng_reader *reader, bool growing);
 
-/* As input_is_plain(); before anything was read. */
+/* As input_is_plain() and input_find_members(); before anything was read. */
 void pcapng_reader_is_plain(struct pcapng_reader *reader);
+uint64_t pcapng_reader_find_members(struct pcapng_reader *reader);
 
-/* Seeking costs nothing: neither a pipe nor compressed. Known once something was read. */
+/* As input_seeks_freely(), input_is_compressed(), input_near() and input_read_at(). */
 bool pcapng_reader_seeks_freely(const struct pcapng_reader *reader);
-
-/* As input_read_at(). */
+bool pcapng_reader_is_compressed(const struct pcapng_reader *reader);
+size_t pcapng_reader_near(const struct pcapng_reader *reader, uint64_t offset);
 size_t pcapng_reader_read_at(
 	const struct pcapng_reader *reader, uint64_t offset, uint8_t *out, size_t size);
 

@@ -88,9 +88,24 @@ void pcapng_reader_is_plain(struct pcapng_reader *r)
 	input_is_plain(r->input);
 }
 
+uint64_t pcapng_reader_find_members(struct pcapng_reader *r)
+{
+	return input_find_members(r->input);
+}
+
 bool pcapng_reader_seeks_freely(const struct pcapng_reader *r)
 {
 	return input_seeks_freely(r->input);
+}
+
+bool pcapng_reader_is_compressed(const struct pcapng_reader *r)
+{
+	return input_is_compressed(r->input);
+}
+
+size_t pcapng_reader_near(const struct pcapng_reader *r, uint64_t offset)
+{
+	return input_near(r->input, offset);
 }
 
 size_t pcapng_reader_read_at(
@@ -371,6 +386,8 @@ int pcapng_reader_peek(struct pcapng_reader *r, const char *magic, size_t peek, 
 	if (length <= SKIP_MIN || length <= peek + BLOCK_LENGTH_MIN ||
 		!input_seeks_freely(r->input) || r->growing)
 		return whole_block(r, length, block, error);
+	if (peek > input_near(r->input, r->offset) - 8)
+		peek = input_near(r->input, r->offset) - 8;
 	n = fill(r, 8 + peek, error);
 	if (n < 0)
 		return -1;

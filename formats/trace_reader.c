@@ -213,10 +213,13 @@ static int parse_block(struct trace_reader *r, struct batch *head, struct error 
  */
 static void find_summary(struct trace_reader *r)
 {
+	struct error ignored;
+
 	if (!r->may_have_summary)
 		return;
 	r->may_have_summary = false;
-	if (!summary_find(&r->summary, r->fd, (uint64_t)r->status.st_size))
+	if (!summary_find(&r->summary, r->fd, (uint64_t)r->status.st_size) &&
+		(need_blocks(r, &ignored) || !summary_find_packed(&r->summary, r->blocks)))
 		return;
 	r->facts.has_records = true;
 	/* Behind the last of several that do not say all there may be more. */
@@ -413,6 +416,8 @@ bool trace_reader_fetch(const struct trace_reader *r, uint64_t offset, struct fe
 		length < BLOCK_LENGTH_MIN + 4 + BATCH_HEADER_MIN || length > FETCH_MAX)
 		return false;
 	peek = length < PEEK ? length : PEEK;
+	if (peek > pcapng_reader_near(r->blocks, offset))
+		peek = pcapng_reader_near(r->blocks, offset);
 	if (!fetch_bytes(r, offset, out, 0, peek) ||
 		record_parse((struct bytes){out->data + payload_at, length - BLOCK_LENGTH_MIN - 4},
 			&out->record, &kind, &ignored) ||

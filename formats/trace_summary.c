@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trace_summary.h"
-#include "pcapng.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -23,18 +22,16 @@ bool summary_is_valid(struct bytes record, uint64_t offset)
 	return crc == get_le32(p + SUMMARY_AT_CRC);
 }
 
-static bool read_at(int fd, uint64_t offset, uint8_t *out, size_t length)
-{
-	return pread(fd, out, length, (off_t)offset) == (ssize_t)length;
-}
+/* Reads length bytes of the file. False: they are not there. */
+typedef bool read_at(const void *context, uint64_t offset, uint8_t *out, size_t length);
 
 /* The last block of the file, whole. NULL: it is no summary, as far as its size tells. */
-static uint8_t *read_last_block(int fd, uint64_t size, uint32_t *length)
+static uint8_t *read_last_block(read_at *read, const void *context, uint64_t size, uint32_t *length)
 {
 	uint8_t tail[TAIL], *block;
 	size_t n = size < TAIL ? (size_t)size : TAIL;
 
-	if (n < 4 || !read_at(fd, size - n, tail, n))
+	if (n < 4 || !read(context, size - n, tail, n))
 		return NULL;
 	*length = get_le32(tail + n - 4);
 	if (*length < BLOCK_LENGTH_MIN + 4 + SUMMARY_HEADER_MIN || *length % 4 ||
@@ -48,17 +45,17 @@ static uint8_t *read_last_block(int fd, uint64_t size, uint32_t *length)
 		return block;
 	}
 	memcpy(block + *length - n, tail, n);
-	if (read_at(fd, size - *length, block, *length - n))
+	if (read(context, size - *length, block, *length - n))
 		return block;
 	free(block);
 	return NULL;
 }
 
-static bool is_pcapng(int fd)
+static bool is_pcapng(read_at *read, const void *context)
 {
 	uint8_t type[4];
 
-	return read_at(fd, 0, type, 4) && get_le32(type) == BLOCK_SECTION;
+	return read(context, 0, type, 4) && get_le32(type) == BLOCK_SECTION;
 }
 
 /* Behind the head that begins at p. NULL: it is not inside the heads. */
@@ -115,26 +112,52 @@ static void take_heads(struct trace_summary *s)
 		s->skip.length = 0;
 }
 
-bool summary_find(struct trace_summary *s, int fd, uint64_t size)
+static bool find(struct trace_summary *s, read_at *read, const void *context, uint64_t size)
 {
 	struct error ignored;
 	uint32_t length;
 	int kind;
 
 	memset(s, 0, sizeof *s);
-	s->block = read_last_block(fd, size, &length);
+	s->block = read_last_block(read, context, size, &length);
 	if (s->block && get_le32(s->block) == BLOCK_CUSTOM_NO_COPY &&
 		get_le32(s->block + 4) == length && !memcmp(s->block + 12, RECORD_MAGIC, 8) &&
 		!record_parse((struct bytes){s->block + 12, length - BLOCK_LENGTH_MIN - 4},
 			&s->record, &kind, &ignored) &&
 		kind == RECORD_SUMMARY && summary_is_valid(s->record, size - length) &&
-		is_pcapng(fd)) {
+		is_pcapng(read, context)) {
 		take_offsets(s, size - length);
 		take_heads(s);
 		return true;
 	}
 	summary_release(s);
 	return false;
+}
+
+/* read_at; context: int */
+static bool read_file(const void *context, uint64_t offset, uint8_t *out, size_t length)
+{
+	const int *fd = context;
+
+	return pread(*fd, out, length, (off_t)offset) == (ssize_t)length;
+}
+
+bool summary_find(struct trace_summary *s, int fd, uint64_t size)
+{
+	return find(s, read_file, &fd, size);
+}
+
+/* read_at; context: struct pcapng_reader */
+static bool read_blocks(const void *context, uint64_t offset, uint8_t *out, size_t length)
+{
+	return pcapng_reader_read_at(context, offset, out, length) == length;
+}
+
+bool summary_find_packed(struct trace_summary *s, struct pcapng_reader *blocks)
+{
+	uint64_t length = pcapng_reader_find_members(blocks);
+
+	return length && find(s, read_blocks, blocks, length);
 }
 
 void summary_release(struct trace_summary *s)

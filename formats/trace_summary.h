@@ -7,6 +7,7 @@
 #define TRACE_SUMMARY_H
 
 #include "batch.h"
+#include "pcapng.h"
 
 /* All zero: there is none. */
 struct trace_summary {
@@ -31,6 +32,9 @@ bool summary_is_valid(struct bytes record, uint64_t offset);
  * says is bounded, not checked against the batches. False: there is none.
  */
 bool summary_find(struct trace_summary *summary, int fd, uint64_t size);
+
+/* The same for one that is gzip with a table of its members; before anything was read. */
+bool summary_find_packed(struct trace_summary *summary, struct pcapng_reader *blocks);
 void summary_release(struct trace_summary *summary);
 
 /* Offset of a batch in the file; number below count. */

@@ -337,16 +337,25 @@ struct trace_writer *trace_writer_new(
 	return w ? with_head(w, info, error) : NULL;
 }
 
-struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, const char *name,
-	const struct trace_info *info, struct error *error)
+struct trace_writer *trace_writer_resume_sink(trace_sink *sink, void *context, const char *name,
+	uint64_t size, const struct trace_info *info, struct error *error)
 {
 	struct trace_writer *w = create(name, info, error);
 
-	if (!w)
-		return NULL;
-	w->sink = sink;
-	w->context = context;
-	return with_head(w, info, error);
+	if (w) {
+		w->sink = sink;
+		w->context = context;
+		w->size = size;
+	}
+	return w;
+}
+
+struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, const char *name,
+	const struct trace_info *info, struct error *error)
+{
+	struct trace_writer *w = trace_writer_resume_sink(sink, context, name, 0, info, error);
+
+	return w ? with_head(w, info, error) : NULL;
 }
 
 struct trace_writer *trace_writer_resume(

@@ -34,6 +34,10 @@ struct trace_writer *trace_writer_new_sink(trace_sink *sink, void *context, cons
 struct trace_writer *trace_writer_resume(int fd, const char *name, uint64_t size,
 	const struct trace_info *info, struct error *error);
 
+/* The same for a sink, which got the head already. */
+struct trace_writer *trace_writer_resume_sink(trace_sink *sink, void *context, const char *name,
+	uint64_t size, const struct trace_info *info, struct error *error);
+
 /* Such a file's trace record, which is written before the first batch. Copies it. -1: no memory. */
 int trace_writer_keep_trace(struct trace_writer *writer, struct bytes record, struct error *error);
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writes the traces that the reader is measured with, the same each time:
- * generate DIRECTORY EVENTS HOSTS FILES [packets] [raw] [live] [pcap]
+ * generate DIRECTORY EVENTS HOSTS FILES [packets] [raw] [gzip] [live] [pcap]
  *
  * Each host is a session of FILES files: recorded as the recorder does it, a
  * batch each second with what became known late, and then finished by its own
  * code. 50 processes of 20 users connect to 2,000 destinations, chosen by Zipf's
  * law, a quarter of them IPv6, 200 times a second. One process
  * of a user of its own (4242) connects for a moment on the first host, to an
- * address that nobody else uses. raw: not compressed. live: not finished.
+ * address that nobody else uses. raw: not compressed. gzip: as a whole. live: not finished.
  * pcap: DIRECTORY/HOST.pcap besides, the same packets for programs that read those.
  */
 #include "../../capture/finish.h"
@@ -35,7 +35,7 @@
 struct choice {
 	uint64_t events, files;
 	uint32_t hosts;
-	bool packets, raw, live, pcap;
+	bool packets, raw, gzip, live, pcap;
 };
 
 static struct destination {
@@ -249,7 +249,7 @@ static bool never(void *context)
 
 static void close_file(struct host *h, const struct choice *choice)
 {
-	struct finish_options options = {.compress = !choice->raw};
+	struct finish_options options = {.compress = !choice->raw, .gzip = choice->gzip};
 	struct error error;
 
 	if (trace_writer_finish(h->writer, &error))
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	char path[4096];
 
 	if (argc < 5 || !builder) {
-		fputs("usage: generate DIRECTORY EVENTS HOSTS FILES [packets] [raw] [live] "
+		fputs("usage: generate DIRECTORY EVENTS HOSTS FILES [packets] [raw] [gzip] [live] "
 		      "[pcap]\n",
 			stderr);
 		return 2;
@@ -367,6 +367,7 @@ int main(int argc, char **argv)
 	for (int i = 5; i < argc; i++) {
 		choice.packets |= !strcmp(argv[i], "packets");
 		choice.raw |= !strcmp(argv[i], "raw");
+		choice.gzip |= !strcmp(argv[i], "gzip");
 		choice.live |= !strcmp(argv[i], "live");
 		choice.pcap |= !strcmp(argv[i], "pcap");
 	}

@@ -2,6 +2,7 @@
 /* What a file is after it was finished: the same events, in fewer batches. */
 #include "unit.h"
 #include "../../capture/finish.h"
+#include "../../formats/gzip.h"
 #include "../../formats/trace_reader.h"
 #include "../../formats/trace_writer.h"
 
@@ -81,12 +82,17 @@ static bool never(void *context)
 	return false;
 }
 
-static enum finished finish(void)
+static enum finished finish_as(bool gzip)
 {
-	const struct finish_options options = {.compress = true};
+	const struct finish_options options = {.compress = true, .gzip = gzip};
 	struct error error = {""};
 
 	return finish_file(&names, &file, &options, never, NULL, &error);
+}
+
+static enum finished finish(void)
+{
+	return finish_as(false);
 }
 
 static struct trace_reader *reopen(void)
@@ -221,6 +227,116 @@ static void dropped_events_stay_told(void **state)
 	trace_reader_free(reader);
 }
 
+static off_t size_of_file(void)
+{
+	struct stat status;
+
+	assert_int_equal(fstatat(names.dir, file.name, &status, 0), 0);
+	return status.st_size;
+}
+
+static bool file_is_gzip(void)
+{
+	int fd = openat(names.dir, file.name, O_RDONLY);
+	uint8_t magic[2];
+
+	assert_int_equal(read(fd, magic, 2), 2);
+	close(fd);
+	return magic[0] == 0x1f && magic[1] == 0x8b;
+}
+
+/* As after a crash: the .part that another name had. */
+static void adopt(const char *from)
+{
+	struct named_file part = {.number = 7};
+	struct error error;
+
+	snprintf(part.name, sizeof part.name, "%.200s.part", file.final);
+	live_file_close(&file);
+	assert_int_equal(renameat(names.dir, from, names.dir, part.name), 0);
+	assert_int_equal(live_file_adopt(&file, &names, &part, &error), 0);
+}
+
+static void a_file_may_become_gzip(void **state)
+{
+	struct trace_reader *reader;
+	struct batch head = {0};
+	struct error error;
+	int64_t walls[40];
+
+	(void)state;
+	for (uint64_t i = 0; i < 20; i++) {
+		header.anchor.wall_ns += i == 10 ? S : 0; /* another batch */
+		batch(2, 1000 + i * S);
+	}
+	assert_int_equal(finish_as(true), FINISH_DONE);
+	assert_true(file_is_gzip());
+	assert_int_equal(wall_times(walls, 40), 2);
+	assert_int_equal(walls[39], 22);
+	/* All heads are in its summary. */
+	reader = reopen();
+	assert_int_equal(trace_reader_head(reader, &head, &error), 1);
+	assert_int_equal(head.events, 20);
+	assert_int_equal(trace_reader_head(reader, &head, &error), 1);
+	assert_int_equal(trace_reader_head(reader, &head, &error), 0);
+	assert_true(trace_reader_park(reader) > 0);
+	batch_release(&head);
+	trace_reader_free(reader);
+}
+
+/* A crash came between its replacement and its final name. */
+static void a_gzip_file_is_finished_again(void **state)
+{
+	int64_t walls[6];
+
+	(void)state;
+	batch(3, 1000);
+	batch(3, 1000 + S);
+	assert_int_equal(finish_as(true), FINISH_DONE);
+	adopt(file.name);
+	assert_int_equal(finish_as(true), FINISH_DONE);
+	assert_true(file_is_gzip());
+	assert_int_equal(wall_times(walls, 6), 1);
+	adopt(file.name);
+	assert_int_equal(finish_as(false), FINISH_DONE);
+	assert_false(file_is_gzip());
+	assert_int_equal(wall_times(walls, 6), 1);
+}
+
+/* Where its last whole block ends is no offset in the file. */
+static void a_gzip_file_that_stays_is_not_cut(void **state)
+{
+	static uint8_t bytes[200000];
+	struct gzip_writer *gzip;
+	struct error error;
+	uint64_t random = 1;
+	char new[NAME_SIZE];
+	off_t size;
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	batch(3, 1000);
+	n = pread(file.fd, bytes, 100000, 0);
+	assert_true(n > 0);
+	for (size_t i = (size_t)n; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)random_next(&random);
+	fd = openat(names.dir, "packed", O_CREAT | O_EXCL | O_WRONLY, 0600);
+	gzip = gzip_writer_new(fd, "packed");
+	assert_int_equal(gzip_writer_blocks(gzip, bytes, sizeof bytes, &error), 0);
+	assert_int_equal(gzip_writer_finish(gzip, &error), 0);
+	gzip_writer_free(gzip);
+	close(fd);
+	adopt("packed");
+	size = size_of_file();
+	snprintf(new, sizeof new, "%.200s.new", file.final);
+	assert_int_equal(mkdirat(names.dir, new, 0700), 0); /* in the way of the new file */
+	assert_int_equal(finish_as(true), FINISH_AS_IT_WAS);
+	assert_int_equal(unlinkat(names.dir, new, AT_REMOVEDIR), 0);
+	assert_string_equal(file.name, file.final);
+	assert_int_equal(size_of_file(), size);
+}
+
 static void a_file_without_a_batch_goes(void **state)
 {
 	(void)state;
@@ -307,6 +423,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wall_times_stay_when_the_clock_was_set, begin, end),
 		cmocka_unit_test_setup_teardown(late_results_join_their_events, begin, end),
 		cmocka_unit_test_setup_teardown(dropped_events_stay_told, begin, end),
+		cmocka_unit_test_setup_teardown(a_file_may_become_gzip, begin, end),
+		cmocka_unit_test_setup_teardown(a_gzip_file_is_finished_again, begin, end),
+		cmocka_unit_test_setup_teardown(a_gzip_file_that_stays_is_not_cut, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_without_a_batch_goes, begin, end),
 		cmocka_unit_test_setup_teardown(a_file_that_cannot_be_read_is_kept, begin, end),
 		cmocka_unit_test_setup_teardown(a_rewritten_file_is_as_old_as_before, begin, end),
