@@ -47,9 +47,10 @@ struct gzip_writer *gzip_writer_new(int fd, const char *name);
 void gzip_writer_free(struct gzip_writer *writer);
 
 /*
- * Takes whole blocks of a trace, as trace_sink; context: struct gzip_writer. A batch
- * is a member of its own, not compressed once more; a long one two, up to its body
- * and the body, so that who skips it reads the first alone.
+ * Takes whole blocks of a trace, as trace_sink; context: struct gzip_writer. Packets
+ * are members of their own, which readers of records leave alone. So is a batch, not
+ * compressed once more, and a long one two, up to its body and the body: who skips
+ * it reads the first.
  */
 int gzip_writer_blocks(void *context, const uint8_t *blocks, size_t length, struct error *error);
 

@@ -23,6 +23,7 @@ struct gzip_writer {
 	uint8_t *table;
 	size_t count, capacity; /* entries */
 	size_t held;            /* of plain */
+	bool packets;           /* that is what they are */
 	uint8_t plain[GZIP_MEMBER_MAX];
 	uint8_t packed[GZIP_PACKED_MAX];
 };
@@ -160,11 +161,22 @@ static size_t head_of(const uint8_t *block, size_t length)
 	return head > record_at && head < length && length > SPLIT_MIN ? head : length;
 }
 
+static bool are_packets(const uint8_t *blocks, size_t length)
+{
+	uint32_t type = length < BLOCK_LENGTH_MIN ? 0 : get_le32(blocks);
+
+	return type == BLOCK_PACKET || type == BLOCK_PROCESS;
+}
+
 int gzip_writer_blocks(void *context, const uint8_t *blocks, size_t length, struct error *error)
 {
 	struct gzip_writer *w = context;
 	size_t head = head_of(blocks, length);
+	bool packets = are_packets(blocks, length);
 
+	if (packets != w->packets && end_member(w, LEVEL, error))
+		return -1;
+	w->packets = packets;
 	if (!head)
 		return add(w, blocks, length, error);
 	return end_member(w, LEVEL, error) || add(w, blocks, head, error) ||

@@ -22,20 +22,25 @@ bool summary_is_valid(struct bytes record, uint64_t offset)
 	return crc == get_le32(p + SUMMARY_AT_CRC);
 }
 
-/* Reads length bytes of the file. False: they are not there. */
-typedef bool read_at(const void *context, uint64_t offset, uint8_t *out, size_t length);
+struct source {
+	/* Reads length bytes. False: they are not there. */
+	bool (*read)(const void *context, uint64_t offset, uint8_t *out, size_t length);
+	const void *context;
+	uint64_t size;
+	size_t tail; /* bytes that are read first, at most TAIL */
+};
 
 /* The last block of the file, whole. NULL: it is no summary, as far as its size tells. */
-static uint8_t *read_last_block(read_at *read, const void *context, uint64_t size, uint32_t *length)
+static uint8_t *read_last_block(const struct source *s, uint32_t *length)
 {
 	uint8_t tail[TAIL], *block;
-	size_t n = size < TAIL ? (size_t)size : TAIL;
+	size_t n = s->size < s->tail ? (size_t)s->size : s->tail;
 
-	if (n < 4 || !read(context, size - n, tail, n))
+	if (n < 4 || !s->read(s->context, s->size - n, tail, n))
 		return NULL;
 	*length = get_le32(tail + n - 4);
 	if (*length < BLOCK_LENGTH_MIN + 4 + SUMMARY_HEADER_MIN || *length % 4 ||
-		*length > BLOCK_LENGTH_MAX || *length > size)
+		*length > BLOCK_LENGTH_MAX || *length > s->size)
 		return NULL;
 	block = malloc(*length);
 	if (!block)
@@ -45,17 +50,17 @@ static uint8_t *read_last_block(read_at *read, const void *context, uint64_t siz
 		return block;
 	}
 	memcpy(block + *length - n, tail, n);
-	if (read(context, size - *length, block, *length - n))
+	if (s->read(s->context, s->size - *length, block, *length - n))
 		return block;
 	free(block);
 	return NULL;
 }
 
-static bool is_pcapng(read_at *read, const void *context)
+static bool is_pcapng(const struct source *s)
 {
 	uint8_t type[4];
 
-	return read(context, 0, type, 4) && get_le32(type) == BLOCK_SECTION;
+	return s->read(s->context, 0, type, 4) && get_le32(type) == BLOCK_SECTION;
 }
 
 /* Behind the head that begins at p. NULL: it is not inside the heads. */
@@ -112,21 +117,21 @@ static void take_heads(struct trace_summary *s)
 		s->skip.length = 0;
 }
 
-static bool find(struct trace_summary *s, read_at *read, const void *context, uint64_t size)
+static bool find(struct trace_summary *s, const struct source *source)
 {
 	struct error ignored;
 	uint32_t length;
 	int kind;
 
 	memset(s, 0, sizeof *s);
-	s->block = read_last_block(read, context, size, &length);
+	s->block = read_last_block(source, &length);
 	if (s->block && get_le32(s->block) == BLOCK_CUSTOM_NO_COPY &&
 		get_le32(s->block + 4) == length && !memcmp(s->block + 12, RECORD_MAGIC, 8) &&
 		!record_parse((struct bytes){s->block + 12, length - BLOCK_LENGTH_MIN - 4},
 			&s->record, &kind, &ignored) &&
-		kind == RECORD_SUMMARY && summary_is_valid(s->record, size - length) &&
-		is_pcapng(read, context)) {
-		take_offsets(s, size - length);
+		kind == RECORD_SUMMARY && summary_is_valid(s->record, source->size - length) &&
+		is_pcapng(source)) {
+		take_offsets(s, source->size - length);
 		take_heads(s);
 		return true;
 	}
@@ -134,7 +139,7 @@ static bool find(struct trace_summary *s, read_at *read, const void *context, ui
 	return false;
 }
 
-/* read_at; context: int */
+/* context: int */
 static bool read_file(const void *context, uint64_t offset, uint8_t *out, size_t length)
 {
 	const int *fd = context;
@@ -144,10 +149,10 @@ static bool read_file(const void *context, uint64_t offset, uint8_t *out, size_t
 
 bool summary_find(struct trace_summary *s, int fd, uint64_t size)
 {
-	return find(s, read_file, &fd, size);
+	return find(s, &(struct source){read_file, &fd, size, TAIL});
 }
 
-/* read_at; context: struct pcapng_reader */
+/* context: struct pcapng_reader */
 static bool read_blocks(const void *context, uint64_t offset, uint8_t *out, size_t length)
 {
 	return pcapng_reader_read_at(context, offset, out, length) == length;
@@ -157,7 +162,8 @@ bool summary_find_packed(struct trace_summary *s, struct pcapng_reader *blocks)
 {
 	uint64_t length = pcapng_reader_find_members(blocks);
 
-	return length && find(s, read_blocks, blocks, length);
+	/* Before the summary may stand packets, in a member of their own: not to be read. */
+	return length && find(s, &(struct source){read_blocks, blocks, length, 4});
 }
 
 void summary_release(struct trace_summary *s)

@@ -1,4 +1,5 @@
 """What the tests of numbered files share: a recorder of a directory, and what is in it."""
+import gzip
 import re
 import subprocess
 from pathlib import Path
@@ -67,9 +68,15 @@ def closed_in_order(directory):
         expect("closed in order" in said, f"{path.name}: {said}")
 
 
+def plain(path):
+    """Its bytes, decompressed if it was finished with --compress gzip."""
+    data = Path(path).read_bytes()
+    return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+
+
 def spans_in(path):
     """Of the events in whole batches: (session, first number, behind the last)."""
-    data = path.read_bytes()
+    data = plain(path)
     return [(data[block.record + 24:block.record + 40], block.sequence,
              block.sequence + block.events) for block in blocks_of(data)
             if block.kind == 2 and block.events]
@@ -82,7 +89,7 @@ def count_in(paths):
 def packets_stand_before_their_batch(path):
     """For each event of a batch one, no other ones."""
     pending = 0
-    for block in blocks_of(Path(path).read_bytes()):
+    for block in blocks_of(plain(path)):
         if block.type == 6:
             pending += 1
         elif block.kind == 2:

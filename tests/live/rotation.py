@@ -363,7 +363,7 @@ def adopted():
            f"{list(directory.iterdir())}")
 
 
-def kill_at_random(moments):
+def kill_at_random(moments, *options):
     uid, directory = fresh_uids(1)[0], fresh_directory()
     seed = int.from_bytes(os.urandom(4), "little")
     random.seed(seed)
@@ -371,7 +371,7 @@ def kill_at_random(moments):
     before, seen, parts = set(), set(), 0
     try:
         for _ in range(moments):
-            with Numbered(directory, "-C", "16K", "--flush-interval", 2, "-u", uid) as recorder:
+            with Numbered(directory, "-C", "16K", "--flush-interval", 2, "-u", uid, *options) as recorder:
                 time.sleep(random.random() * 0.3)
                 recorder.process.kill()
                 recorder.process.wait()
@@ -385,7 +385,7 @@ def kill_at_random(moments):
     finally:
         os.killpg(load.process.pid, signal.SIGKILL)
         load.process.communicate()
-    with Numbered(directory, "-G", 3600, "-u", uid) as recorder:
+    with Numbered(directory, "-G", 3600, "-u", uid, *options) as recorder:
         recorder.stop()
     files = files_of(directory)
     now = sorted(span for path in files for span in spans_in(path))

@@ -50,6 +50,9 @@ REC = [
                   "with K, M or G"),
     (["-B", "2T"], "-B: '2T' is not a buffer size: a number of bytes from 1 to 1073741824, "
                    "with K, M or G"),
+    (["--compress", "lzma"], "--compress: 'lzma' is not a compression: zstd, gzip or none"),
+    (["--compress", "gzip"], "--compress gzip is of finished files: it goes with -C, -G, -W, "
+                             "--keep, --keep-days or --min-free"),
     (["--duration", "0"], "--duration: '0' is not a time in seconds: a number from 1 to 315360000"),
     (["--flush-interval", "1s"],
      "--flush-interval: '1s' is not a time in milliseconds: a number from 1 to 3600000"),
