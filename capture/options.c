@@ -105,7 +105,7 @@ static const struct option_row table[] = {
 	{0, "exec", "COMMAND", "run COMMAND FILE for each finished file", option_text, AT(command)},
 	{0, "print-finished", NULL, "print the name of each finished file", option_flag,
 		AT(print_finished)},
-	{0, "compress", "KIND", "zstd, gzip (finished files as a whole) or none", set_compress,
+	{0, "compress", "zstd|gzip|none", "of batches, of finished files", set_compress,
 		AT(compress)},
 	{0, "queue", "SIZE", "what may wait for the disk (64M)", set_queue, AT(queue_bytes)},
 	{'Z', "user", "USER", "run as USER once attached", option_text, AT(user)},
