@@ -3,7 +3,9 @@
  * Nothing is believed that is not checked: the table must fill the place between
  * the members and the end, have its checksum, and account for each byte of the
  * file. A member is checked when it is read: its header against the table, then
- * all that gzip promises, with room for what it should become and no more.
+ * all that gzip promises, with room for what it should become and no more. What
+ * is not read is not checked: of a file that lies the records may be other ones
+ * than those that a stream has, but they are checked like any.
  */
 #include "gzip.h"
 
