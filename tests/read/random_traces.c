@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Writes random traces: usage: random_traces SEED DIRECTORY HOSTS FILES EVENTS
+ * Writes random traces: usage: random_traces SEED DIRECTORY HOSTS FILES EVENTS [gzip]
  * Each host is one session, rotated into FILES files of EVENTS events, in
  * DIRECTORY/HOST-FILE.pcapng. Its clock is off by up to a minute and drifts;
  * some outcomes are late, in this file or the next ones; much is unknown. Every
- * other file is compressed and has summaries, as one that is finished.
+ * other file is compressed and has summaries, as one that is finished. gzip: all
+ * have packets and are compressed as a whole; they are the same else.
  */
 #include "../random.h"
+#include "../../formats/gzip.h"
 #include "../../formats/trace_writer.h"
 
 #include <fcntl.h>
@@ -157,13 +159,15 @@ static void write_batch(struct host *h, struct trace_writer *writer, struct batc
 }
 
 static void write_file(struct host *h, struct batch_builder *builder, const char *directory,
-	uint32_t file, uint32_t events, bool finished)
+	uint32_t file, uint32_t events, bool finished, bool packed)
 {
 	struct trace_info info = {.file = file,
 		.anchor = h->anchor,
 		.host = bytes_of(h->name),
-		.backend = bytes_of("fentry")};
-	struct trace_writer *writer;
+		.backend = bytes_of("fentry"),
+		.packets = packed};
+	struct trace_writer *writer = NULL;
+	struct gzip_writer *gzip = NULL;
 	struct error error;
 	char name[4096];
 	int fd;
@@ -171,7 +175,12 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 	memcpy(info.session, h->session, 16);
 	snprintf(name, sizeof name, "%s/%s-%03u.pcapng", directory, h->name, file);
 	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-	writer = fd < 0 ? NULL : trace_writer_new(fd, name, &info, &error);
+	if (packed)
+		gzip = gzip_writer_new(fd, name);
+	if (gzip)
+		writer = trace_writer_new_sink(gzip_writer_blocks, gzip, name, &info, &error);
+	else if (!packed && fd >= 0)
+		writer = trace_writer_new(fd, name, &info, &error);
 	if (!writer)
 		exit(1);
 	if (finished && trace_writer_compress(writer, &error))
@@ -185,9 +194,10 @@ static void write_file(struct host *h, struct batch_builder *builder, const char
 		write_batch(h, writer, builder);
 		events -= n;
 	}
-	if (trace_writer_finish(writer, &error))
+	if (trace_writer_finish(writer, &error) || (gzip && gzip_writer_finish(gzip, &error)))
 		exit(1);
 	trace_writer_free(writer);
+	gzip_writer_free(gzip);
 	close(fd);
 }
 
@@ -195,8 +205,9 @@ int main(int argc, char **argv)
 {
 	struct batch_builder *builders[] = {batch_builder_new(), batch_builder_new()};
 	static struct host h;
+	bool packed = argc == 7 && !strcmp(argv[6], "gzip");
 
-	if (argc != 6 || !builders[0] || !builders[1] || batch_builder_skip(builders[1]))
+	if (argc != 6 + packed || !builders[0] || !builders[1] || batch_builder_skip(builders[1]))
 		return 2;
 	batch_builder_pack(builders[1]);
 	for (long host = 0; host < strtol(argv[3], NULL, 10); host++) {
@@ -215,7 +226,7 @@ int main(int argc, char **argv)
 			bool finished = (host + file) % 2;
 
 			write_file(&h, builders[finished], argv[2], (uint32_t)file,
-				(uint32_t)strtoul(argv[5], NULL, 10), finished);
+				(uint32_t)strtoul(argv[5], NULL, 10), finished, packed);
 		}
 	}
 	batch_builder_free(builders[0]);

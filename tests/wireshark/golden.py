@@ -3,7 +3,7 @@ import gzip
 import re
 
 import decode
-from harness import TOP, expect, fresh, read, run, test
+from harness import BUILD, TOP, expect, fresh, need, read, run, test
 from tshark import (column, environment, events, installed_home, late, one, reader_rows, readable, rows, tshark,
                     without_privilege)
 
@@ -178,6 +178,40 @@ def compressed():
     for whole, copy in ((WITH_PACKETS[0], packed), (TRACES / "plain.pcapng", TRACES / "plain.pcapng.zst")):
         expect(tshark(copy, "-V") == tshark(whole, "-V"), f"{copy.name}: tshark shows something else")
         expect(read("-j", "-r", copy) == read("-j", "-r", whole), f"{copy.name}: the reader shows something else")
+
+
+def generated(*options):
+    directory = fresh("directory")
+    directory.mkdir()
+    result = run(BUILD / "tests/bench/generate", directory, 9000, 1, 1, "packets", *options)
+    expect(result.returncode == 0, result.stderr)
+    (name,) = directory.iterdir()
+    return name
+
+
+@test("a file finished with --compress gzip opens as it is, at any place, in all of Wireshark's programs")
+def finished_as_gzip():
+    need("editcap", "reordercap", "mergecap")
+    whole, packed = generated(), generated("gzip")
+    expect(gzip.decompress(packed.read_bytes()) == whole.read_bytes(), "it becomes something else")
+    for options in (), ("-2", "-T", "fields", "-e", "frame.time_epoch", "-e", "tcpconnect.comm"), ("-V", "-c", "50"):
+        expect(tshark(packed, *options) == tshark(whole, *options), f"tshark {options} shows something else")
+    said = run("capinfos", "-M", "-c", "-t", packed).stdout
+    expect("gzip compressed" in said and re.search(r"packets: +9000$", said, re.M), said)
+    # Joined it has each time twice: reordercap goes back and forth.
+    joined = [fresh("pcapng"), fresh("pcapng")]
+    for one, name in zip(joined, (whole, packed)):
+        one.write_bytes(2 * name.read_bytes())
+    for program, *options, files in (("editcap", "-r", "FILE", "OUT", "8990-9000", "17", "4000-4100", (whole, packed)),
+                                     ("mergecap", "-w", "OUT", "FILE", "FILE", (whole, packed)),
+                                     ("reordercap", "FILE", "OUT", joined)):
+        made = []
+        for name in files:
+            out = fresh("pcapng")
+            result = run(program, *[{"FILE": name, "OUT": out}.get(option, option) for option in options])
+            expect(result.returncode == 0, f"{program}: {result.stderr}")
+            made.append(tshark(out, "-t", "ud"))
+        expect(made[0] == made[1] and made[0], f"{program} makes something else of it")
 
 
 @test("trace and summary have their fields")
