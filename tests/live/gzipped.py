@@ -2,6 +2,8 @@
 import signal
 import subprocess
 
+from disks import EIO, FaultFs
+from faults import account, says
 from harness import (BUILD, COMPARED, PATIENCE, Load, compare, connects, expect, fresh, fresh_uids, need, read,
                      read_quietly, rows_of, run, same, test, wait_for)
 from numbered import (NAME, Numbered, closed_in_order, count_in, files_of, fresh_directory,
@@ -126,6 +128,23 @@ def damaged():
     packets[len(data) // 3] ^= 1  # packets are not read
     bad.write_bytes(packets)
     same(log, rows_of(bad))
+
+
+@test("--compress gzip: EIO while a file is finished: it stays as it was recorded")
+def rewrite_error():
+    uid = fresh_uids(1)[0]
+    with FaultFs() as disk:
+        with Numbered(disk.directory, "-G", 3600, "-u", uid, *GZIP, packets=True) as recorder:
+            log = connects(500, "-u", uid, "-m", MODES)
+            disk.set(f"rewrite {EIO}")
+            recorder.send(signal.SIGHUP)
+            says(recorder, "not written again: ")
+            disk.set()
+            log += connects(500, "-u", uid, "-m", MODES)
+            recorder.stop()
+        account(recorder, log, disk.directory, 0)
+        expect([is_gzip(path) for path in files_of(disk.directory)] == [False, True], "which are gzip")
+        expect(len(list(disk.directory.iterdir())) == 2, "left over")
 
 
 @test("--compress gzip: kill -9 at 60 moments: each whole batch is there once")
