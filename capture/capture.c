@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
 #include "clock.h"
+#include "kernel_types.h"
 #include "sweep.h"
 
 #include <bpf/bpf.h>
@@ -182,7 +183,11 @@ static int load(struct capture *c, const struct capture_options *options, struct
 {
 	const struct backend *b = c->backend;
 	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
+	char types[KERNEL_TYPES_PATH_SIZE];
+	int fd = kernel_types_open(types), status;
 
+	if (fd >= 0)
+		open.btf_custom_path = types;
 	if (b->plain && c->left_out & FEATURE_OUTCOME)
 		c->object =
 			bpf_object__open_mem(b->plain, (size_t)(b->plain_end - b->plain), &open);
@@ -199,7 +204,13 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	}
 	if (configure(c, options, error))
 		return -1;
-	if (bpf_object__load(c->object)) {
+	/* A kernel without BTF: libbpf says what it lacks, if the object needs any. */
+	if (fd >= 0)
+		kernel_types_write(fd, c->object);
+	status = bpf_object__load(c->object);
+	if (fd >= 0)
+		close(fd);
+	if (status) {
 		c->refused = errno == EPERM && !b->on_cgroup;
 		return error_set(error, "the kernel refuses its programs: %s (%s)", strerror(errno),
 			b->hooks);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The types of this kernel that the programs of an object read, and no others: libbpf
+ * looks through all of the kernel's, a hundred thousand, for each one that it relocates.
+ */
+#ifndef KERNEL_TYPES_H
+#define KERNEL_TYPES_H
+
+#include <bpf/libbpf.h>
+
+#define KERNEL_TYPES_PATH_SIZE 32
+
+/*
+ * An empty file in memory and a path that leads to it, for bpf_object_open_opts.btf_custom_path.
+ * Returns its descriptor, or -1: there is none, or no /proc; libbpf then has to do without.
+ */
+int kernel_types_open(char path[static KERNEL_TYPES_PATH_SIZE]);
+
+/*
+ * Writes into it, as BTF, the types with the names of those of the object, with all that
+ * they have inside them; of what they point to, nothing. Without memory for that: all types.
+ * Returns 0, or -1 with errno: this kernel has no BTF, say.
+ */
+int kernel_types_write(int fd, const struct bpf_object *object);
+
+#endif
