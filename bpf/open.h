@@ -17,9 +17,12 @@
 
 #include "common.h"
 
-/* By key_of() their socket. With slots: those that found theirs taken. */
+/* By key_of() their socket. With slots: those that found theirs taken, which are few. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+#ifdef WITH_SLOTS
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+#endif
 	__uint(max_entries, OPEN_MAX);
 	__type(key, __u64);
 	__type(value, struct open_attempt);

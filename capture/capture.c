@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
 #include "clock.h"
+#include "first_attach.h"
 #include "kernel_types.h"
 #include "sweep.h"
 
@@ -22,6 +23,7 @@
 struct capture {
 	const struct backend *backend;
 	struct bpf_object *object;
+	struct first_attach *first;
 	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
 	struct ring_buffer *ring;
 	struct capture_control *control; /* mapped; shared with the programs */
@@ -178,16 +180,14 @@ static int fill_ports(struct capture *c, const struct filter_list *ports)
 	return 0;
 }
 
-/* Opens and loads the object without the programs of the features that are left out. */
-static int load(struct capture *c, const struct capture_options *options, struct error *error)
+/* Opens the object and chooses from its programs. types: where those of the kernel will be. */
+static int open_object(struct capture *c, const char *types, const struct capture_options *options,
+	struct error *error)
 {
 	const struct backend *b = c->backend;
-	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
-	char types[KERNEL_TYPES_PATH_SIZE];
-	int fd = kernel_types_open(types), status;
+	LIBBPF_OPTS(
+		bpf_object_open_opts, open, .object_name = "tcpconnect", .btf_custom_path = types);
 
-	if (fd >= 0)
-		open.btf_custom_path = types;
 	if (b->plain && c->left_out & FEATURE_OUTCOME)
 		c->object =
 			bpf_object__open_mem(b->plain, (size_t)(b->plain_end - b->plain), &open);
@@ -199,23 +199,34 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	for (const struct backend_program *p = b->programs; p->name; p++) {
 		struct bpf_program *program = find_program(c, p);
 
-		if (program && (p->feature & c->left_out || (p->again && !(p->again & c->again))))
+		if (program && !p->also_of &&
+			(p->feature & c->left_out || (p->again && !(p->again & c->again))))
 			bpf_program__set_autoload(program, false);
 	}
-	if (configure(c, options, error))
-		return -1;
-	/* A kernel without BTF: libbpf says what it lacks, if the object needs any. */
-	if (fd >= 0)
-		kernel_types_write(fd, c->object);
-	status = bpf_object__load(c->object);
+	return configure(c, options, error);
+}
+
+/* Opens and loads the object without the programs of the features that are left out. */
+static int load(struct capture *c, const struct capture_options *options, struct error *error)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	char types[KERNEL_TYPES_PATH_SIZE];
+	int fd = kernel ? kernel_types_open(types) : -1;
+	int status = open_object(c, fd >= 0 ? types : NULL, options, error);
+
+	if (!status && kernel && c->backend->on_functions && !c->first)
+		c->first = first_attach_begin(kernel);
+	if (!status && fd >= 0)
+		kernel_types_write(fd, kernel, c->object);
+	btf__free(kernel);
+	if (!status && bpf_object__load(c->object)) {
+		c->refused = errno == EPERM && !c->backend->on_cgroup;
+		status = error_set(error, "the kernel refuses its programs: %s (%s)",
+			strerror(errno), c->backend->hooks);
+	}
 	if (fd >= 0)
 		close(fd);
-	if (status) {
-		c->refused = errno == EPERM && !b->on_cgroup;
-		return error_set(error, "the kernel refuses its programs: %s (%s)", strerror(errno),
-			b->hooks);
-	}
-	return 0;
+	return status;
 }
 
 static int attach(struct capture *c, struct error *error)
@@ -224,6 +235,7 @@ static int attach(struct capture *c, struct error *error)
 	int cgroup = -1, status = 0;
 	char path[4096];
 
+	first_attach_wait(c->first);
 	if (b->on_cgroup) {
 		if (backend_cgroup_root(path, sizeof path, error))
 			return -1;
@@ -234,9 +246,13 @@ static int attach(struct capture *c, struct error *error)
 	for (size_t i = 0; b->programs[i].name && !status; i++) {
 		struct bpf_program *program = find_program(c, &b->programs[i]);
 
-		if (!program || !bpf_program__autoload(program))
+		if (!program || !bpf_program__autoload(program) ||
+			b->programs[i].feature & c->left_out)
 			continue;
-		if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+		if (b->programs[i].also_of)
+			c->links[i] =
+				bpf_program__attach_kprobe(program, true, b->programs[i].also_of);
+		else if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
 			c->links[i] = bpf_program__attach_cgroup(program, cgroup);
 		else
 			c->links[i] = bpf_program__attach(program);
@@ -488,5 +504,6 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	unload(c);
+	first_attach_free(c->first);
 	free(c);
 }

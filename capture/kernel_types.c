@@ -108,8 +108,8 @@ static int copy_type(struct copy *c, uint32_t id)
 		note(c, btf__add_float(c->to, name, type->size));
 		break;
 	case BTF_KIND_FWD:
-		note(c, btf__add_fwd(c->to, name,
-				btf_kflag(type) ? BTF_FWD_UNION : BTF_FWD_STRUCT));
+		note(c, btf__add_fwd(
+				c->to, name, btf_kflag(type) ? BTF_FWD_UNION : BTF_FWD_STRUCT));
 		break;
 	case BTF_KIND_STRUCT:
 	case BTF_KIND_UNION:
@@ -200,17 +200,14 @@ static int write_all(int fd, const void *data, size_t length)
 	return 0;
 }
 
-int kernel_types_write(int fd, const struct bpf_object *object)
+int kernel_types_write(int fd, const struct btf *all, const struct bpf_object *object)
 {
-	struct btf *all = btf__load_vmlinux_btf();
 	struct copy c = {.from = all, .to = btf__new_empty()};
 	void *names = collect_names(bpf_object__btf(object));
 	const void *data = NULL;
 	uint32_t length = 0;
 	int status = -1;
 
-	if (!all)
-		goto out;
 	c.ids = calloc(btf__type_cnt(all), sizeof *c.ids);
 	if (c.ids && c.to)
 		for (uint32_t id = 1, count = btf__type_cnt(all); id < count; id++) {
@@ -225,10 +222,8 @@ int kernel_types_write(int fd, const struct bpf_object *object)
 		data = btf__raw_data(all, &length);
 	if (data)
 		status = write_all(fd, data, length);
-out:
 	tdestroy(names, free);
 	free(c.ids);
 	btf__free(c.to);
-	btf__free(all);
 	return status;
 }

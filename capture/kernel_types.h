@@ -6,6 +6,7 @@
 #ifndef KERNEL_TYPES_H
 #define KERNEL_TYPES_H
 
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #define KERNEL_TYPES_PATH_SIZE 32
@@ -17,10 +18,10 @@
 int kernel_types_open(char path[static KERNEL_TYPES_PATH_SIZE]);
 
 /*
- * Writes into it, as BTF, the types with the names of those of the object, with all that
- * they have inside them; of what they point to, nothing. Without memory for that: all types.
- * Returns 0, or -1 with errno: this kernel has no BTF, say.
+ * Writes into it, as BTF, those of all types of the kernel with a name that a type of the
+ * object has, with all that they have inside them; of what they point to, nothing. Without
+ * memory for that: all types. Returns 0, or -1 with errno.
  */
-int kernel_types_write(int fd, const struct bpf_object *object);
+int kernel_types_write(int fd, const struct btf *all, const struct bpf_object *object);
 
 #endif
