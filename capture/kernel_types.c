@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <search.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,10 +201,10 @@ static int write_all(int fd, const void *data, size_t length)
 	return 0;
 }
 
-int kernel_types_write(int fd, const struct btf *all, const struct bpf_object *object)
+int kernel_types_write(int fd, const struct btf *all, const struct btf *wanted)
 {
 	struct copy c = {.from = all, .to = btf__new_empty()};
-	void *names = collect_names(bpf_object__btf(object));
+	void *names = collect_names(wanted);
 	const void *data = NULL;
 	uint32_t length = 0;
 	int status = -1;

@@ -7,7 +7,6 @@
 #define KERNEL_TYPES_H
 
 #include <bpf/btf.h>
-#include <bpf/libbpf.h>
 
 #define KERNEL_TYPES_PATH_SIZE 32
 
@@ -18,10 +17,11 @@
 int kernel_types_open(char path[static KERNEL_TYPES_PATH_SIZE]);
 
 /*
- * Writes into it, as BTF, those of all types of the kernel with a name that a type of the
- * object has, with all that they have inside them; of what they point to, nothing. Without
- * memory for that: all types. Returns 0, or -1 with errno.
+ * Writes into it, as BTF, those types of the kernel (all) that have the name of a type of an
+ * object (wanted; behind "___" a name tells versions apart), with all that they have inside
+ * them; of what they point to, nothing. Without memory for that: all. Returns 0, or -1 with
+ * errno.
  */
-int kernel_types_write(int fd, const struct btf *all, const struct bpf_object *object);
+int kernel_types_write(int fd, const struct btf *all, const struct btf *wanted);
 
 #endif
