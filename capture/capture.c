@@ -267,15 +267,25 @@ static int attach(struct capture *c, struct error *error)
 
 static int open_ring(struct capture *c, struct error *error)
 {
-	void *control = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
-		MAP_SHARED, bpf_map__fd(find_map(c, "control")), 0);
+	void *control = mmap(NULL, sizeof *c->control, PROT_READ | PROT_WRITE, MAP_SHARED,
+		map_fd(c, ".data.control"), 0);
+	const struct bpf_map *slots = find_map(c, ".bss");
 
 	if (control == MAP_FAILED)
 		return error_set(error, "cannot map the control page: %s", strerror(errno));
 	c->control = control;
-	c->maps = (struct sweep_maps){map_fd(c, "calls"), map_fd(c, "open_attempts"),
+	c->maps = (struct sweep_maps){.calls = map_fd(c, "calls"),
+		.open_attempts = map_fd(c, "open_attempts"),
+		.held = c->failed_only ? map_fd(c, "held") : -1};
+	if (slots) {
+		void *mapped = mmap(NULL, bpf_map__value_size(slots), PROT_READ, MAP_SHARED,
+			bpf_map__fd(slots), 0);
 
-		map_fd(c, "open_slots"), c->failed_only ? map_fd(c, "held") : -1};
+		if (mapped == MAP_FAILED)
+			return error_set(error, "cannot map the slots: %s", strerror(errno));
+		c->maps.slots = mapped;
+		c->maps.slot_size = bpf_map__value_size(slots) / OPEN_SLOTS;
+	}
 	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
 	c->cpus = libbpf_num_possible_cpus();
 	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
@@ -298,10 +308,13 @@ static void unload(struct capture *c)
 	detach(c);
 	ring_buffer__free(c->ring);
 	if (c->control)
-		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+		munmap(c->control, sizeof *c->control);
+	if (c->maps.slots)
+		munmap((void *)c->maps.slots, c->maps.slot_size * OPEN_SLOTS);
 	bpf_object__close(c->object);
 	c->ring = NULL;
 	c->control = NULL;
+	c->maps.slots = NULL;
 	c->object = NULL;
 }
 
@@ -471,8 +484,7 @@ int capture_drain(struct capture *c, struct error *error)
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
 	c->missed.filtered += sweep_count(c->maps.held);
 	c->under_way = sweep_count(c->maps.open_attempts) +
-		       sweep_count_slots(c->maps.slots, clock_boot_ns()) +
-		       sweep_count(c->maps.calls);
+		       sweep_count_slots(&c->maps, clock_boot_ns()) + sweep_count(c->maps.calls);
 	/* Calls whose return was missed, or had not come when it was detached. */
 	calls = sweep_calls(c->maps.calls, UINT64_MAX);
 	c->missed.seen += calls;
