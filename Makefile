@@ -148,8 +148,10 @@ $B/tests/read/%: $B/tests/read/%.o $B/libformats.a
 $B/tests/bench/%: $B/tests/bench/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
+$B/tests/unit/kernel_types: $B/capture/kernel_types.o
+$B/tests/unit/kernel_types: UNIT_LIBS := -lbpf
 $B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(FORMAT_LIBS)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(UNIT_LIBS) $(FORMAT_LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h formats/*.[ch]) $(wildcard $(TESTED:%=capture/%.[ch]))
 	@mkdir -p $(@D)

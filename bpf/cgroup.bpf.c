@@ -57,26 +57,19 @@ struct attempt_slot {
 	__u64 crowded; /* another one of this slot has its state with the socket, or had */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OPEN_SLOTS);
-	__type(key, __u32);
-	__type(value, struct attempt_slot);
-} open_slots SEC(".maps");
+/* All that is in .bss: capture/sweep.c looks at it. */
+struct attempt_slot open_slots[OPEN_SLOTS];
 
 static __always_inline struct attempt_slot *slot_of(__u64 cookie)
 {
-	__u32 number = (cookie * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&open_slots, &number);
+	return &open_slots[(cookie * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1)];
 }
 
 /* Macros: the verifier knows different types of sockets. */
 #define FIND_STATE(slot, sk, number)                                                               \
-	(!(slot)                             ? NULL                                                \
-		: (slot)->cookie == (number) ? &(slot)->state                                      \
-		: (slot)->crowded            ? bpf_sk_storage_get(&attempts, sk, 0, 0)             \
-					     : NULL)
+	((slot)->cookie == (number) ? &(slot)->state                                               \
+		: (slot)->crowded   ? bpf_sk_storage_get(&attempts, sk, 0, 0)                      \
+				    : NULL)
 
 /* 1 if the slot is that socket's now. */
 static __always_inline int take_slot(struct attempt_slot *slot, __u64 cookie, __u64 now)
@@ -93,7 +86,7 @@ static __always_inline void state_ended(
 	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
 {
 	state->id = 0;
-	if (slot && slot->cookie == cookie)
+	if (slot->cookie == cookie)
 		slot->cookie = 0;
 }
 
@@ -141,7 +134,7 @@ static __always_inline void connect_called(
 	/* Another attempt on the same socket: the one before has failed at once. */
 	if (state && state->id)
 		attempt_failed(slot, state, cookie);
-	if (!slot || !attempt_wanted(count, family, dport))
+	if (!attempt_wanted(count, family, dport))
 		return;
 	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
 	if (!s) {

@@ -32,13 +32,8 @@ struct {
 	__type(value, struct capture_counters);
 } counters SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct capture_control);
-} control SEC(".maps");
+/* Variables, not maps: a program has their address, where it would look up an entry. */
+struct capture_control control SEC(".data.control");
 
 /* The recorder sets the number of entries to what the user listed. */
 struct {
@@ -137,15 +132,15 @@ static __always_inline int filter_wants(__u8 family, __u16 dport)
  */
 static __always_inline __u64 wakeup_flags(void)
 {
-	__u32 zero = 0;
-	struct capture_control *c = bpf_map_lookup_elem(&control, &zero);
+	volatile __u32 *wakeup = &control.wakeup;
+	__u32 request = *wakeup;
 
-	if (!c || c->wakeup == WAKEUP_NONE)
+	if (request == WAKEUP_NONE)
 		return BPF_RB_NO_WAKEUP;
-	if (c->wakeup == WAKEUP_AT_LEVEL &&
+	if (request == WAKEUP_AT_LEVEL &&
 		bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < settings.wakeup_bytes)
 		return BPF_RB_NO_WAKEUP;
-	c->wakeup = WAKEUP_NONE;
+	*wakeup = WAKEUP_NONE;
 	return BPF_RB_FORCE_WAKEUP;
 }
 

@@ -44,10 +44,10 @@ static __always_inline int finish(
 	return end_sample(s, call, sk, is_mptcp);
 }
 
-static __always_inline int v4_returned(
-	struct sock *sk, const void *address, int length, int ret, int refused)
+SEC("fexit/tcp_v4_connect")
+int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct call call = {.ret = ret, .refused = refused, .program = refused ? 2 : 0};
+	struct call call = {.ret = ret, .program = 0};
 	struct sample_attempt *s;
 
 	/* Such a call fails: it names no destination. */
@@ -64,55 +64,44 @@ static __always_inline int v4_returned(
 	return finish(s, &call, sk);
 }
 
-SEC("fexit/tcp_v4_connect")
-int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int ret)
-{
-	return v4_returned(sk, address, length, ret, 0);
-}
-
-/* Runs programs of cgroups, which may refuse: then tcp_v4_connect is not called. */
-SEC("fexit/tcp_v4_pre_connect")
-int BPF_PROG(v4_refused, struct sock *sk, const void *address, int length, int ret)
-{
-	return ret ? v4_returned(sk, address, length, ret, 1) : 0;
-}
-
 /*
- * The destination of a failed call into daddr. Returns 0 if it is out of reach:
+ * The IPv6 destination of a failed call into daddr. Returns 0 if it is out of reach:
  * refused before it was stored in the socket (EINVAL, a multicast address, or by
- * a cgroup), where this kernel forbids to read the argument.
+ * a cgroup), where this kernel forbids to read the argument. Such a call is lost.
  */
 static __always_inline int load_failed(
 	__u32 daddr[4], struct sock *sk, const void *address, int ret, int refused)
 {
+	struct capture_counters *count;
+
 	if (settings.may_read)
 		return !bpf_probe_read_kernel(daddr, 16, address + 8);
 	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
-	return !refused && ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff;
+	if (!refused && ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff)
+		return 1;
+	count = this_cpu_counters();
+	if (count && attempt_wanted(count, 6, ADDRESS_PORT(address)))
+		add_one(&count->lost);
+	return 0;
 }
 
-static __always_inline int v6_returned(
-	struct sock *sk, const void *address, int length, int ret, int refused)
+SEC("fexit/tcp_v6_connect")
+int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
 {
-	struct call call = {.ret = ret, .refused = refused, .program = refused ? 3 : 1};
-	struct capture_counters *count;
+	struct call call = {.ret = ret, .program = 1};
 	struct sample_attempt *s;
 	__u32 daddr[4];
 	int mapped;
 
 	if (ret && (length < IPV6_LENGTH || ADDRESS_FAMILY(address) != AF_INET6))
 		return 0;
-	if (!ret) {
+	if (!ret)
 		load_address(daddr, &sk->__sk_common.skc_v6_daddr);
-	} else if (!load_failed(daddr, sk, address, ret, refused)) {
-		count = this_cpu_counters();
-		if (count && attempt_wanted(count, 6, ADDRESS_PORT(address)))
-			add_one(&count->lost);
+	else if (!load_failed(daddr, sk, address, ret, 0))
 		return 0;
-	}
 	mapped = is_mapped(daddr);
 	/* Recorded by tcp_v4_connect, unless an IPv6-only socket refused it. */
-	if (mapped && !refused &&
+	if (mapped &&
 		(ret != -ENETUNREACH || !BPF_CORE_READ_BITFIELD(&sk->__sk_common, skc_ipv6only)))
 		return 0;
 	s = begin_sample(
@@ -129,16 +118,100 @@ static __always_inline int v6_returned(
 	return finish(s, &call, sk);
 }
 
-SEC("fexit/tcp_v6_connect")
-int BPF_PROG(v6_connect, struct sock *sk, const void *address, int length, int ret)
+/* The verifier wants them read at fixed offsets, where clang would choose the offset first. */
+static __always_inline __u64 argument(const __u64 *ctx, const int number)
 {
-	return v6_returned(sk, address, length, ret, 0);
+	__u64 value;
+
+	asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(value) : "r"(ctx), "i"(number * 8));
+	return value;
 }
 
-SEC("fexit/tcp_v6_pre_connect")
-int BPF_PROG(v6_refused, struct sock *sk, const void *address, int length, int ret)
+/* __cgroup_bpf_run_filter_sock_addr has got an argument more in 5.12, and in 6.7. */
+static __always_inline void load_refusal(const __u64 *ctx, __u32 *type, int *ret)
 {
-	return ret ? v6_returned(sk, address, length, ret, 1) : 0;
+	if (bpf_core_field_exists(struct bpf_sock_addr_kern, uaddrlen)) {
+		*type = (__u32)argument(ctx, 3);
+		*ret = (int)argument(ctx, 6);
+	} else if (HAS_HELPER(check_mtu)) {
+		*type = (__u32)argument(ctx, 2);
+		*ret = (int)argument(ctx, 5);
+	} else {
+		*type = (__u32)argument(ctx, 2);
+		*ret = (int)argument(ctx, 4);
+	}
+}
+
+#define HOOK(name)                                                                                 \
+	(bpf_core_enum_value_exists(enum cgroup_bpf_attach_type, CGROUP_##name)                    \
+			? bpf_core_enum_value(enum cgroup_bpf_attach_type, CGROUP_##name)          \
+			: BPF_CGROUP_##name)
+
+/*
+ * Who is asked for, of a call that was refused, into a draft: the verifier does not know
+ * what stands in a map, and looks at all that follows once, not once for each family.
+ * Returns 0: not of a connect() that is ours, or not known.
+ */
+static __always_inline int load_refused(
+	struct sample_attempt *draft, struct sock *sk, const void *address, __u32 type, int ret)
+{
+	__u32 *daddr = (__u32 *)draft->daddr;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return 0;
+	__builtin_memset(daddr, 0, sizeof draft->daddr);
+	draft->flags = 0;
+	if (type == HOOK(INET4_CONNECT) && ADDRESS_FAMILY(address) == AF_INET) {
+		draft->family = 4;
+		daddr[0] = ADDRESS_IPV4(address);
+		return 1;
+	}
+	if (type != HOOK(INET6_CONNECT) || ADDRESS_FAMILY(address) != AF_INET6 ||
+		!load_failed(daddr, sk, address, ret, 1))
+		return 0;
+	draft->family = 6;
+	if (is_mapped(daddr)) {
+		draft->flags = SAMPLE_MAPPED;
+		draft->family = 4;
+		daddr[0] = daddr[3];
+		daddr[2] = daddr[3] = 0;
+	}
+	return 1;
+}
+
+/*
+ * Programs of cgroups may refuse a call: then tcp_v4_connect, or tcp_v6_connect, is not
+ * called. The kernel comes here only where there are such programs. One for both families,
+ * since its size is what it costs.
+ */
+SEC("fexit/__cgroup_bpf_run_filter_sock_addr")
+int refused(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	const void *address = (const void *)ctx[1];
+	struct call call = {.refused = 1, .program = 2};
+	struct sample_attempt *s, *draft;
+	__u32 daddr[4], type, flags;
+	__u8 family;
+
+	load_refusal(ctx, &type, &call.ret);
+	draft = call.ret ? bpf_map_lookup_elem(&drafts, &call.program) : NULL;
+	if (!draft || !load_refused(draft, sk, address, type, call.ret))
+		return 0;
+	barrier();
+	copy_address(daddr, (const __u32 *)draft->daddr);
+	family = draft->family;
+	flags = draft->flags;
+	s = begin_sample(&call, sk, sk->__sk_common.skc_state, family, ADDRESS_PORT(address));
+	if (!s)
+		return 0;
+	copy_address(s->daddr, daddr);
+	s->flags |= flags;
+	if (sk->__sk_common.skc_family == AF_INET)
+		*(__u32 *)s->saddr = sk->__sk_common.skc_rcv_saddr;
+	else if (!flags)
+		load_address((__u32 *)s->saddr, &sk->__sk_common.skc_v6_rcv_saddr);
+	return finish(s, &call, sk);
 }
 
 /*

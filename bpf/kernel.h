@@ -37,6 +37,11 @@ enum {
 	TCP_CLOSE = 7,
 };
 
+enum cgroup_bpf_attach_type { /* since 5.15; before, enum bpf_attach_type is used */
+	CGROUP_INET4_CONNECT,
+	CGROUP_INET6_CONNECT,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -136,6 +141,10 @@ struct inet_connection_sock {
 struct tcp_sock {
 	__u32 total_retrans;
 	unsigned char is_mptcp : 1; /* a whole bool in most versions */
+};
+
+struct bpf_sock_addr_kern {
+	__u32 uaddrlen; /* since 6.7 */
 };
 
 struct mptcp_sock;

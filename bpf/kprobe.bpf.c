@@ -27,11 +27,12 @@ struct address_head {
 };
 
 static __always_inline int call_entered(
-	struct sock *sk, const void *address, int length, __u32 family)
+	struct sock *sk, const void *address, int length, __u32 family, __u16 refusal)
 {
 	struct capture_counters *count = this_cpu_counters();
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), family};
-	struct open_call call = {.entered_ns = bpf_ktime_get_boot_ns(), .sk = (__u64)sk};
+	struct open_call call = {
+		.entered_ns = bpf_ktime_get_boot_ns(), .sk = (__u64)sk, .refusal = refusal};
 	struct address_head head = {};
 
 	if (!count)
@@ -58,12 +59,10 @@ static __always_inline int call_entered(
 	return 0;
 }
 
-/* refusal: of the function that runs programs of cgroups; if they refuse, the other is not called.
- */
-static __always_inline int call_returned(__u32 hook_family, int ret, int refusal)
+static __always_inline int call_returned(__u32 hook_family, int ret)
 {
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), hook_family};
-	struct call call = {.ret = ret, .refused = refusal, .program = hook_family == 6};
+	struct call call = {.ret = ret, .program = hook_family == 6};
 	struct sample_attempt *s;
 	struct open_call *found;
 	int mapped, is_mptcp = 0;
@@ -71,6 +70,7 @@ static __always_inline int call_returned(__u32 hook_family, int ret, int refusal
 	struct sock *sk;
 	__u32 daddr[4];
 	__u16 dport;
+	int refusal;
 
 	found = bpf_map_lookup_elem(&calls, &key);
 	if (!found)
@@ -78,6 +78,7 @@ static __always_inline int call_returned(__u32 hook_family, int ret, int refusal
 	sk = (struct sock *)found->sk;
 	tcp = (struct tcp_sock *)sk;
 	dport = found->dport;
+	refusal = found->refusal;
 	copy_address(daddr, found->daddr);
 	bpf_map_delete_elem(&calls, &key);
 	if (refusal && !ret)
@@ -116,52 +117,42 @@ static __always_inline int call_returned(__u32 hook_family, int ret, int refusal
 	return end_sample(s, &call, sk, is_mptcp);
 }
 
+/* The returns are those of tcp_v4_pre_connect and tcp_v6_pre_connect too: see backend.c. */
+
 SEC("kprobe/tcp_v4_connect")
 int BPF_KPROBE(v4_enter, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, length, 4);
+	return call_entered(sk, address, length, 4, 0);
 }
 
 SEC("kretprobe/tcp_v4_connect")
 int BPF_KRETPROBE(v4_return, int ret)
 {
-	return call_returned(4, ret, 0);
+	return call_returned(4, ret);
 }
 
 SEC("kprobe/tcp_v6_connect")
 int BPF_KPROBE(v6_enter, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, length, 6);
+	return call_entered(sk, address, length, 6, 0);
 }
 
 SEC("kretprobe/tcp_v6_connect")
 int BPF_KRETPROBE(v6_return, int ret)
 {
-	return call_returned(6, ret, 0);
+	return call_returned(6, ret);
 }
 
 SEC("kprobe/tcp_v4_pre_connect")
 int BPF_KPROBE(v4_ask, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, length, 4);
-}
-
-SEC("kretprobe/tcp_v4_pre_connect")
-int BPF_KRETPROBE(v4_refused, int ret)
-{
-	return call_returned(4, ret, 1);
+	return call_entered(sk, address, length, 4, 1);
 }
 
 SEC("kprobe/tcp_v6_pre_connect")
 int BPF_KPROBE(v6_ask, struct sock *sk, void *address, int length)
 {
-	return call_entered(sk, address, length, 6);
-}
-
-SEC("kretprobe/tcp_v6_pre_connect")
-int BPF_KRETPROBE(v6_refused, int ret)
-{
-	return call_returned(6, ret, 1);
+	return call_entered(sk, address, length, 6, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

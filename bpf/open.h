@@ -17,9 +17,12 @@
 
 #include "common.h"
 
-/* By key_of() their socket. With slots: those that found theirs taken. */
+/* By key_of() their socket. With slots: those that found theirs taken, which are few. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+#ifdef WITH_SLOTS
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+#endif
 	__uint(max_entries, OPEN_MAX);
 	__type(key, __u64);
 	__type(value, struct open_attempt);
@@ -60,12 +63,8 @@ struct open_slot {
 	__u64 crowded; /* another one of this slot is in the map, or was */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OPEN_SLOTS);
-	__type(key, __u32);
-	__type(value, struct open_slot);
-} open_slots SEC(".maps");
+/* All that is in .bss: capture/sweep.c looks at it. */
+struct open_slot open_slots[OPEN_SLOTS];
 
 /* The verifier takes an address for a number only as the distance from another one. */
 static __always_inline __u64 key_of(struct sock *sk)
@@ -75,15 +74,11 @@ static __always_inline __u64 key_of(struct sock *sk)
 
 static __always_inline struct open_slot *slot_of(__u64 key)
 {
-	__u32 number = (key * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&open_slots, &number);
+	return &open_slots[(key * 0x9e3779b97f4a7c15) >> 32 & (OPEN_SLOTS - 1)];
 }
 
 static __always_inline struct open_attempt *find_open(struct open_slot *slot, __u64 key)
 {
-	if (!slot)
-		return NULL;
 	if (slot->key == key)
 		return &slot->attempt;
 	return slot->crowded ? bpf_map_lookup_elem(&open_attempts, &key) : NULL;
@@ -92,13 +87,11 @@ static __always_inline struct open_attempt *find_open(struct open_slot *slot, __
 /* 0: it is not; else it may be. */
 static __always_inline int may_be_open(const struct open_slot *slot, __u64 key)
 {
-	return slot && (slot->key == key || slot->crowded);
+	return slot->key == key || slot->crowded;
 }
 
 static __always_inline void end_open(struct open_slot *slot, __u64 key)
 {
-	if (!slot)
-		return;
 	if (slot->key == key)
 		slot->key = 0;
 	else if (slot->crowded)
@@ -109,8 +102,6 @@ static __always_inline void begin_open(struct open_slot *slot, __u64 key)
 {
 	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
 
-	if (!slot)
-		return;
 	if (slot->key && begun.start_ns - slot->attempt.start_ns >
 				 (slot->attempt.id ? OLD_NS : CALL_MAX_NS)) {
 		end_unseen(slot->key, &slot->attempt);

@@ -37,7 +37,7 @@ struct {
 } described SEC(".maps");
 
 /* Descriptions sent, by all. */
-__u64 all_sent;
+__u64 all_sent SEC(".data");
 
 static __always_inline struct task_struct *this_task(const int typed)
 {

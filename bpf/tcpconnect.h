@@ -210,7 +210,8 @@ struct open_call {
 	__u64 sk;       /* struct sock */
 	__u32 daddr[4]; /* as asked for */
 	__u16 dport;    /* host byte order */
-	__u16 reserved[3];
+	__u16 refusal;  /* of the function that runs programs of cgroups before the other */
+	__u16 reserved[2];
 };
 
 /* tcp_v6_connect calls tcp_v4_connect for a mapped address: both can be open in a thread. */

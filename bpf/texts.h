@@ -13,7 +13,7 @@
 #include "tcpconnect.h"
 
 #define NAME_SIZE 256
-#define DESCRIBERS 4    /* programs that describe, and make samples */
+#define DESCRIBERS 3    /* programs that describe, and make samples */
 #define TEXT_ROOM 16384 /* a power of two */
 
 struct described {

@@ -94,9 +94,9 @@ static int check_cgroup(struct error *missing)
 }
 
 #define OUTCOMES                                                                                   \
-	{"state_changed", FEATURE_OUTCOME, 0, 0},                                                  \
+	{.name = "state_changed", .feature = FEATURE_OUTCOME},                                     \
 	{                                                                                          \
-		"state_again", FEATURE_OUTCOME, 0, AGAIN_AT_STATE                                  \
+		.name = "state_again", .feature = FEATURE_OUTCOME, .again = AGAIN_AT_STATE         \
 	}
 
 const struct backend backends[] = {
@@ -104,27 +104,38 @@ const struct backend backends[] = {
 		"fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state, "
 		"fentry of security_inet_conn_established and tcp_done",
 		backend_fentry, backend_fentry_end, NULL, NULL,
-		{OUTCOMES, {"established_again", FEATURE_OUTCOME, 0, AGAIN_AT_END},
-			{"done_again", FEATURE_OUTCOME, 0, AGAIN_AT_END}, {"v4_connect", 0, 1, 0},
-			{"v6_connect", FEATURE_IPV6, 1, 0}, {"v4_refused", FEATURE_REFUSAL, 0, 0},
-			{"v6_refused", FEATURE_REFUSAL, 0, 0}},
-		0, 1, AGAIN_AT_END, check_tracing},
+		{OUTCOMES,
+			{.name = "established_again",
+				.feature = FEATURE_OUTCOME,
+				.again = AGAIN_AT_END},
+			{.name = "done_again", .feature = FEATURE_OUTCOME, .again = AGAIN_AT_END},
+			{.name = "v4_connect", .counts_misses = 1},
+			{.name = "v6_connect", .feature = FEATURE_IPV6, .counts_misses = 1},
+			{.name = "refused", .feature = FEATURE_REFUSAL}},
+		.on_functions = 1, .can_hold = 1, .again = AGAIN_AT_END, .check = check_tracing},
 	{"kprobe",
 		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
 		"inet_sock_set_state",
 		backend_kprobe, backend_kprobe_end, NULL, NULL,
-		{OUTCOMES, {"v4_return", 0, 0, 0}, {"v4_enter", 0, 1, 0},
-			{"v6_return", FEATURE_IPV6, 0, 0}, {"v6_enter", FEATURE_IPV6, 1, 0},
-			{"v4_refused", FEATURE_REFUSAL, 0, 0}, {"v4_ask", FEATURE_REFUSAL, 0, 0},
-			{"v6_refused", FEATURE_REFUSAL, 0, 0}, {"v6_ask", FEATURE_REFUSAL, 0, 0}},
-		0, 1, AGAIN_AT_STATE, check_kprobe},
+		{OUTCOMES, {.name = "v4_return"}, {.name = "v4_enter", .counts_misses = 1},
+			{.name = "v6_return", .feature = FEATURE_IPV6},
+			{.name = "v6_enter", .feature = FEATURE_IPV6, .counts_misses = 1},
+			{.name = "v4_return",
+				.feature = FEATURE_REFUSAL,
+				.also_of = "tcp_v4_pre_connect"},
+			{.name = "v4_ask", .feature = FEATURE_REFUSAL},
+			{.name = "v6_return",
+				.feature = FEATURE_REFUSAL | FEATURE_IPV6,
+				.also_of = "tcp_v6_pre_connect"},
+			{.name = "v6_ask", .feature = FEATURE_REFUSAL | FEATURE_IPV6}},
+		.can_hold = 1, .again = AGAIN_AT_STATE, .check = check_kprobe},
 	{"cgroup",
 		"cgroup/connect4, connect6, sock_release and sockops on the root of cgroup v2, "
 		"tp_btf of inet_sock_set_state",
 		backend_cgroup, backend_cgroup_end, backend_cgroup_plain, backend_cgroup_plain_end,
-		{OUTCOMES, {"released", FEATURE_CLOSE, 0, 0}, {"source_known", 0, 0, 0},
-			{"connect4", 0, 0, 0}, {"connect6", FEATURE_IPV6, 0, 0}},
-		1, 0, AGAIN_AT_END, check_cgroup},
+		{OUTCOMES, {.name = "released", .feature = FEATURE_CLOSE}, {.name = "source_known"},
+			{.name = "connect4"}, {.name = "connect6", .feature = FEATURE_IPV6}},
+		.on_cgroup = 1, .again = AGAIN_AT_END, .check = check_cgroup},
 	{0},
 };
 

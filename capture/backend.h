@@ -37,8 +37,11 @@ struct backend {
 		enum feature feature; /* 0: needed */
 		int counts_misses;    /* each run that the kernel leaves out is an attempt */
 		enum again again;     /* it is part of that one; 0: of both */
+		/* Not NULL: a return probe that is in the list already, of this function too. */
+		const char *also_of;
 	} programs[BACKEND_PROGRAMS_MAX + 1];
 	int on_cgroup;    /* the programs attach to the cgroup v2 root, but for the tracepoint */
+	int on_functions; /* they attach to functions of the kernel: see first_attach.h */
 	int can_hold;     /* can keep an attempt back until it fails */
 	enum again again; /* what to try first */
 	/* 0, or -1 with what this machine lacks. A kernel may still refuse to load it. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
 #include "clock.h"
+#include "first_attach.h"
+#include "kernel_types.h"
 #include "sweep.h"
 
 #include <bpf/bpf.h>
@@ -21,6 +23,7 @@
 struct capture {
 	const struct backend *backend;
 	struct bpf_object *object;
+	struct first_attach *first;
 	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
 	struct ring_buffer *ring;
 	struct capture_control *control; /* mapped; shared with the programs */
@@ -177,11 +180,13 @@ static int fill_ports(struct capture *c, const struct filter_list *ports)
 	return 0;
 }
 
-/* Opens and loads the object without the programs of the features that are left out. */
-static int load(struct capture *c, const struct capture_options *options, struct error *error)
+/* Opens the object and chooses from its programs. types: where those of the kernel will be. */
+static int open_object(struct capture *c, const char *types, const struct capture_options *options,
+	struct error *error)
 {
 	const struct backend *b = c->backend;
-	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
+	LIBBPF_OPTS(
+		bpf_object_open_opts, open, .object_name = "tcpconnect", .btf_custom_path = types);
 
 	if (b->plain && c->left_out & FEATURE_OUTCOME)
 		c->object =
@@ -194,17 +199,34 @@ static int load(struct capture *c, const struct capture_options *options, struct
 	for (const struct backend_program *p = b->programs; p->name; p++) {
 		struct bpf_program *program = find_program(c, p);
 
-		if (program && (p->feature & c->left_out || (p->again && !(p->again & c->again))))
+		if (program && !p->also_of &&
+			(p->feature & c->left_out || (p->again && !(p->again & c->again))))
 			bpf_program__set_autoload(program, false);
 	}
-	if (configure(c, options, error))
-		return -1;
-	if (bpf_object__load(c->object)) {
-		c->refused = errno == EPERM && !b->on_cgroup;
-		return error_set(error, "the kernel refuses its programs: %s (%s)", strerror(errno),
-			b->hooks);
+	return configure(c, options, error);
+}
+
+/* Opens and loads the object without the programs of the features that are left out. */
+static int load(struct capture *c, const struct capture_options *options, struct error *error)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	char types[KERNEL_TYPES_PATH_SIZE];
+	int fd = kernel ? kernel_types_open(types) : -1;
+	int status = open_object(c, fd >= 0 ? types : NULL, options, error);
+
+	if (!status && kernel && c->backend->on_functions && !c->first)
+		c->first = first_attach_begin(kernel);
+	if (!status && fd >= 0)
+		kernel_types_write(fd, kernel, bpf_object__btf(c->object));
+	btf__free(kernel);
+	if (!status && bpf_object__load(c->object)) {
+		c->refused = errno == EPERM && !c->backend->on_cgroup;
+		status = error_set(error, "the kernel refuses its programs: %s (%s)",
+			strerror(errno), c->backend->hooks);
 	}
-	return 0;
+	if (fd >= 0)
+		close(fd);
+	return status;
 }
 
 static int attach(struct capture *c, struct error *error)
@@ -213,6 +235,7 @@ static int attach(struct capture *c, struct error *error)
 	int cgroup = -1, status = 0;
 	char path[4096];
 
+	first_attach_wait(c->first);
 	if (b->on_cgroup) {
 		if (backend_cgroup_root(path, sizeof path, error))
 			return -1;
@@ -223,9 +246,13 @@ static int attach(struct capture *c, struct error *error)
 	for (size_t i = 0; b->programs[i].name && !status; i++) {
 		struct bpf_program *program = find_program(c, &b->programs[i]);
 
-		if (!program || !bpf_program__autoload(program))
+		if (!program || !bpf_program__autoload(program) ||
+			b->programs[i].feature & c->left_out)
 			continue;
-		if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+		if (b->programs[i].also_of)
+			c->links[i] =
+				bpf_program__attach_kprobe(program, true, b->programs[i].also_of);
+		else if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
 			c->links[i] = bpf_program__attach_cgroup(program, cgroup);
 		else
 			c->links[i] = bpf_program__attach(program);
@@ -240,15 +267,25 @@ static int attach(struct capture *c, struct error *error)
 
 static int open_ring(struct capture *c, struct error *error)
 {
-	void *control = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE,
-		MAP_SHARED, bpf_map__fd(find_map(c, "control")), 0);
+	void *control = mmap(NULL, sizeof *c->control, PROT_READ | PROT_WRITE, MAP_SHARED,
+		map_fd(c, ".data.control"), 0);
+	const struct bpf_map *slots = find_map(c, ".bss");
 
 	if (control == MAP_FAILED)
 		return error_set(error, "cannot map the control page: %s", strerror(errno));
 	c->control = control;
-	c->maps = (struct sweep_maps){map_fd(c, "calls"), map_fd(c, "open_attempts"),
+	c->maps = (struct sweep_maps){.calls = map_fd(c, "calls"),
+		.open_attempts = map_fd(c, "open_attempts"),
+		.held = c->failed_only ? map_fd(c, "held") : -1};
+	if (slots) {
+		void *mapped = mmap(NULL, bpf_map__value_size(slots), PROT_READ, MAP_SHARED,
+			bpf_map__fd(slots), 0);
 
-		map_fd(c, "open_slots"), c->failed_only ? map_fd(c, "held") : -1};
+		if (mapped == MAP_FAILED)
+			return error_set(error, "cannot map the slots: %s", strerror(errno));
+		c->maps.slots = mapped;
+		c->maps.slot_size = bpf_map__value_size(slots) / OPEN_SLOTS;
+	}
 	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
 	c->cpus = libbpf_num_possible_cpus();
 	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
@@ -271,10 +308,13 @@ static void unload(struct capture *c)
 	detach(c);
 	ring_buffer__free(c->ring);
 	if (c->control)
-		munmap(c->control, (size_t)sysconf(_SC_PAGESIZE));
+		munmap(c->control, sizeof *c->control);
+	if (c->maps.slots)
+		munmap((void *)c->maps.slots, c->maps.slot_size * OPEN_SLOTS);
 	bpf_object__close(c->object);
 	c->ring = NULL;
 	c->control = NULL;
+	c->maps.slots = NULL;
 	c->object = NULL;
 }
 
@@ -444,8 +484,7 @@ int capture_drain(struct capture *c, struct error *error)
 	/* Attempts that were held back until they fail, and have not: the filter drops them. */
 	c->missed.filtered += sweep_count(c->maps.held);
 	c->under_way = sweep_count(c->maps.open_attempts) +
-		       sweep_count_slots(c->maps.slots, clock_boot_ns()) +
-		       sweep_count(c->maps.calls);
+		       sweep_count_slots(&c->maps, clock_boot_ns()) + sweep_count(c->maps.calls);
 	/* Calls whose return was missed, or had not come when it was detached. */
 	calls = sweep_calls(c->maps.calls, UINT64_MAX);
 	c->missed.seen += calls;
@@ -477,5 +516,6 @@ void capture_close(struct capture *c)
 	if (!c)
 		return;
 	unload(c);
+	first_attach_free(c->first);
 	free(c);
 }

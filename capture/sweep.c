@@ -122,18 +122,16 @@ struct swept sweep(const struct sweep_maps *maps, uint64_t now_ns)
 	return swept;
 }
 
-uint32_t sweep_count_slots(int map, uint64_t now_ns)
+uint32_t sweep_count_slots(const struct sweep_maps *maps, uint64_t now_ns)
 {
-	struct entries e = entries_read(map);
 	uint32_t used = 0;
 
-	for (uint32_t i = 0; i < e.count; i++) {
+	for (size_t i = 0; maps->slots && i < OPEN_SLOTS; i++) {
 		struct open_slot_head slot;
 
-		memcpy(&slot, e.values + (size_t)i * e.value_size, sizeof slot);
+		memcpy(&slot, (const char *)maps->slots + i * maps->slot_size, sizeof slot);
 		used += slot.key && !attempt_is_dead(&slot.attempt, now_ns);
 	}
-	entries_free(&e);
 	return used;
 }
 

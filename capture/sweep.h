@@ -8,11 +8,14 @@
 #ifndef SWEEP_H
 #define SWEEP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Descriptors; negative: this backend has no such map. */
 struct sweep_maps {
-	int calls, open_attempts, slots, held;
+	int calls, open_attempts, held;
+	const void *slots; /* OPEN_SLOTS of them, mapped; NULL: it has none */
+	size_t slot_size;
 };
 
 struct swept {
@@ -33,9 +36,9 @@ uint64_t sweep_calls(int map, uint64_t now_ns);
 uint32_t sweep_count(int map);
 
 /*
- * Slots of an array with attempts under way. Those whose end was not seen are
- * not counted once they are too old: the programs take such slots for others.
+ * Slots with attempts under way. Those whose end was not seen are not counted once
+ * they are too old: the programs take such slots for others.
  */
-uint32_t sweep_count_slots(int map, uint64_t now_ns);
+uint32_t sweep_count_slots(const struct sweep_maps *maps, uint64_t now_ns);
 
 #endif
