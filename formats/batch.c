@@ -114,29 +114,69 @@ static int part_of(struct batch *batch, uint64_t offset, uint64_t length, struct
 	return bytes_slice(batch->plain, offset, length, part) ? 0 : 1;
 }
 
-/* Undoes the encoding of a column: into whole integers, of 8 bytes if they are sums. */
-static int expand(struct batch *batch, unsigned int event_column, struct column *column, bool steps,
-	struct error *error)
+/* What rows of an encoding take in the body. The width is that of the directory. */
+static uint64_t encoded_length(enum encoding encoding, unsigned int width, uint32_t rows)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return column_bits_length(width, rows);
+	case ENCODING_PALETTE:
+		return column_palette_length(width) + column_bits_length(width, rows);
+	default:
+		return (uint64_t)rows * width;
+	}
+}
+
+static bool is_width(enum encoding encoding, unsigned int width)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return width > 0 && width <= 64;
+	case ENCODING_PALETTE:
+		return width % 8 && width < 64;
+	default:
+		return width <= 8 && !(width & (width - 1));
+	}
+}
+
+/* Of the whole integers of an encoded column. */
+static uint8_t expanded_width(enum encoding encoding, const struct column *column)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return column_bits_width(column->width);
+	case ENCODING_PALETTE:
+		return column_palette_width(column->data, column->width);
+	case ENCODING_STEPS:
+		return 8; /* they are sums */
+	default:
+		return column->width;
+	}
+}
+
+/* Undoes the encoding of a column: into whole integers. */
+static int expand(struct batch *batch, unsigned int event_column, struct column *column,
+	enum encoding encoding, struct error *error)
 {
 	struct expanded *e = &batch->expanded[event_column];
-	uint8_t width = column->width, out = steps ? 8 : width;
-	size_t rows = batch->events;
+	uint8_t width = column->width, out = expanded_width(encoding, column);
+	size_t rows = batch->events, groups = column_groups(rows), room = groups * (out + 1u);
 
-	if (rows > RECORD_ENCODED_MAX)
-		return error_set(error, "column 0x%04x of %zu rows is encoded, %u are the most",
-			EVENT_TIME + event_column, rows, RECORD_ENCODED_MAX);
-	if (rows * out > e->capacity) {
+	if (room > e->capacity) {
 		free(e->data);
-		e->data = malloc(rows * out);
-		e->capacity = e->data ? rows * out : 0;
+		e->data = malloc(room);
+		e->capacity = e->data ? room : 0;
 		if (!e->data)
 			return error_set(error, "out of memory for %zu events", rows);
 	}
-	if (steps)
+	if (encoding == ENCODING_STEPS)
 		column_undo_steps(column->data, width, column->base, rows, e->data);
+	else if (encoding == ENCODING_PALETTE)
+		column_undo_palette(column->data, width, rows, e->data, e->data + groups * out);
 	else
-		column_undo_planes(column->data, width, rows, e->data);
-	*column = (struct column){e->data, steps ? 0 : column->base, out};
+		column_undo_bits(column->data, encoding == ENCODING_PLANES ? width * 8 : width,
+			rows, e->data, e->data + groups * out);
+	*column = (struct column){e->data, encoding == ENCODING_STEPS ? 0 : column->base, out};
 	return 0;
 }
 
@@ -145,22 +185,28 @@ static int parse_column(struct batch *batch, const uint8_t *entry, struct error 
 	uint16_t id = get_le16(entry + COLUMN_AT_ID);
 	uint8_t width = entry[COLUMN_AT_WIDTH], encoding = entry[COLUMN_AT_ENCODING];
 	uint32_t offset = get_le32(entry + COLUMN_AT_OFFSET), table = id >> 8;
+	uint32_t rows = table_rows(batch, table);
 	struct column *column = find_column(batch, id);
 	struct bytes data;
 	int n;
 
-	if (encoding > (table == TABLE_EVENTS ? ENCODING_STEPS : ENCODING_PLAIN))
+	if (encoding > (table == TABLE_EVENTS ? ENCODING_PALETTE : ENCODING_PLAIN))
 		return 0;
 	if (!column)
 		return 0;
-	if (width != 0 && width != 1 && width != 2 && width != 4 && width != 8)
+	if (!is_width(encoding, width))
 		return error_set(error, "column 0x%04x has width %u", id, width);
-	n = part_of(batch, offset, (uint64_t)table_rows(batch, table) * width, &data, error);
+	if (encoding == ENCODING_PLANES && width < 2)
+		encoding = ENCODING_PLAIN;
+	if (encoding != ENCODING_PLAIN && rows > RECORD_ENCODED_MAX)
+		return error_set(error, "column 0x%04x of %u rows is encoded, %u are the most", id,
+			rows, RECORD_ENCODED_MAX);
+	n = part_of(batch, offset, encoded_length(encoding, width, rows), &data, error);
 	if (n)
 		return n > 0 ? error_set(error, "column 0x%04x is outside the body", id) : -1;
 	*column = (struct column){data.data, get_le64(entry + COLUMN_AT_BASE), width};
-	if (encoding == ENCODING_STEPS || (encoding == ENCODING_PLANES && width > 1))
-		return expand(batch, id - EVENT_TIME, column, encoding == ENCODING_STEPS, error);
+	if (encoding != ENCODING_PLAIN && rows)
+		return expand(batch, id - EVENT_TIME, column, encoding, error);
 	return 0;
 }
 

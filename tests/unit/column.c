@@ -39,7 +39,7 @@ static void planes_become_whole_integers(void **state)
 			uint8_t *planes = random_bytes(rows * width);
 			uint8_t *out = exact_copy(planes, rows * width);
 
-			column_undo_planes(planes, width, rows, out);
+			column_undo_bits(planes, 8 * width, rows, out, NULL);
 			for (size_t row = 0; row < rows; row++)
 				assert_true(get_le(out + row * width, width) ==
 					    in_planes(planes, width, rows, row));
