@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define ADDRESSES_MAX 65536 /* that are decoded ahead */
+#define SOME 256            /* values at a time */
 #define AT(member) offsetof(struct batch, member)
 
 /* Where each column goes, but for those of the processes. A row for each that is known. */
@@ -478,28 +479,61 @@ static int load_events(struct batch *batch, uint32_t bits, struct error *error)
 	return check_indexes(batch, bits, error);
 }
 
-static struct address make_address(const struct batch *batch, uint64_t number)
+/* Both write where it is to be: many are made. */
+static inline void put_ipv4(struct address *out, uint64_t value)
 {
-	struct address address = {0};
-	uint32_t row;
+	uint32_t v4 = htobe32((uint32_t)value);
+
+	memset(out, 0, sizeof *out);
+	out->family = 4;
+	memcpy(out->bytes, &v4, sizeof v4);
+}
+
+static inline void put_ipv6(struct address *out, uint64_t high, uint64_t low)
+{
+	high = htobe64(high);
+	low = htobe64(low);
+	out->family = 6;
+	memcpy(out->bytes, &high, sizeof high);
+	memcpy(out->bytes + sizeof high, &low, sizeof low);
+}
+
+void batch_make_address(const struct batch *batch, uint64_t number, struct address *address)
+{
+	uint32_t row = (uint32_t)number - 1;
 
 	if (!number)
-		return address;
-	row = (uint32_t)number - 1;
-	if (row < batch->ipv4) {
-		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
+		memset(address, 0, sizeof *address);
+	else if (row < batch->ipv4)
+		put_ipv4(address, column_get(&batch->ipv4_address, row));
+	else
+		put_ipv6(address, column_get(&batch->ipv6_high, row - batch->ipv4),
+			column_get(&batch->ipv6_low, row - batch->ipv4));
+}
 
-		address.family = 4;
-		memcpy(address.bytes, &v4, 4);
-	} else {
-		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
-		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
+static void decode_ipv4(const struct batch *batch, struct address *out)
+{
+	uint64_t values[SOME];
 
-		address.family = 6;
-		memcpy(address.bytes, &high, 8);
-		memcpy(address.bytes + 8, &low, 8);
+	for (uint32_t row = 0, n; row < batch->ipv4; row += n) {
+		n = batch->ipv4 - row < SOME ? batch->ipv4 - row : SOME;
+		column_values(&batch->ipv4_address, row, n, values);
+		for (uint32_t i = 0; i < n; i++)
+			put_ipv4(out++, values[i]);
 	}
-	return address;
+}
+
+static void decode_ipv6(const struct batch *batch, struct address *out)
+{
+	uint64_t high[SOME], low[SOME];
+
+	for (uint32_t row = 0, n; row < batch->ipv6; row += n) {
+		n = batch->ipv6 - row < SOME ? batch->ipv6 - row : SOME;
+		column_values(&batch->ipv6_high, row, n, high);
+		column_values(&batch->ipv6_low, row, n, low);
+		for (uint32_t i = 0; i < n; i++)
+			put_ipv6(out++, high[i], low[i]);
+	}
 }
 
 void batch_decode_addresses(struct batch *batch)
@@ -513,9 +547,12 @@ void batch_decode_addresses(struct batch *batch)
 		batch->addresses = malloc(count * sizeof *batch->addresses);
 		batch->address_capacity = batch->addresses ? (uint32_t)count : 0;
 	}
-	for (uint32_t i = 0; batch->addresses && i < count; i++)
-		batch->addresses[i] = make_address(batch, i);
-	batch->address_count = batch->addresses ? (uint32_t)count : 0;
+	if (!batch->addresses)
+		return;
+	batch->addresses[0] = (struct address){0};
+	decode_ipv4(batch, batch->addresses + 1);
+	decode_ipv6(batch, batch->addresses + 1 + batch->ipv4);
+	batch->address_count = (uint32_t)count;
 }
 
 int batch_need(struct batch *batch, uint32_t bits, struct error *error)
@@ -549,12 +586,6 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 	return parse_head(batch, record, error);
 }
 
-struct address batch_address(const struct batch *batch, uint64_t number)
-{
-	return number < batch->address_count ? batch->addresses[number]
-					     : make_address(batch, number);
-}
-
 /* An outcome that a later version may know is none to this one. */
 static struct result result_of(
 	uint64_t outcome, uint64_t error, uint64_t retransmits, uint64_t latency_us)
@@ -580,9 +611,9 @@ void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, st
 	if (bits & EVENT_BIT(EVENT_NET_NS))
 		event->net_ns = (uint32_t)column_get(&batch->net_ns, row);
 	if (bits & EVENT_BIT(EVENT_SADDR))
-		event->saddr = batch_address(batch, column_get(&batch->saddr, row));
+		batch_address(batch, column_get(&batch->saddr, row), &event->saddr);
 	if (bits & EVENT_BIT(EVENT_DADDR))
-		event->daddr = batch_address(batch, column_get(&batch->daddr, row));
+		batch_address(batch, column_get(&batch->daddr, row), &event->daddr);
 	if (bits & EVENT_BIT(EVENT_LPORT))
 		event->lport = (uint16_t)column_get(&batch->lport, row);
 	if (bits & EVENT_BIT(EVENT_DPORT))

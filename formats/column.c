@@ -80,29 +80,45 @@ bool column_is_below(const struct column *column, uint32_t rows, uint64_t high)
 		       largest_of(column, rows) < room);
 }
 
-FOR_WIDTH void take(const struct column *column, const uint32_t *restrict rows, uint32_t count,
+FOR_WIDTH void values_from(const struct column *column, uint32_t first, uint32_t count,
 	unsigned int width, uint64_t *restrict values)
 {
-	const uint8_t *data = column->data;
+	const uint8_t *data = column->data + (size_t)first * width;
 
-	if (count && rows[count - 1] - rows[0] == count - 1) {
-		data += (size_t)rows[0] * width;
-		for (uint32_t i = 0; i < count; i++)
-			values[i] = column->base + integer(data + (size_t)i * width, width);
-		return;
-	}
 	for (uint32_t i = 0; i < count; i++)
-		values[i] = column->base + integer(data + (size_t)rows[i] * width, width);
+		values[i] = column->base + integer(data + (size_t)i * width, width);
 }
 
-void column_take(
-	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values)
+void column_values(const struct column *column, uint32_t first, uint32_t count, uint64_t *values)
 {
 	switch (column->width) {
 	case 0:
 		for (uint32_t i = 0; i < count; i++)
 			values[i] = column->base;
 		return;
+	case 1:
+		return values_from(column, first, count, 1, values);
+	case 2:
+		return values_from(column, first, count, 2, values);
+	case 4:
+		return values_from(column, first, count, 4, values);
+	}
+	values_from(column, first, count, 8, values);
+}
+
+FOR_WIDTH void take(const struct column *column, const uint32_t *restrict rows, uint32_t count,
+	unsigned int width, uint64_t *restrict values)
+{
+	for (uint32_t i = 0; i < count; i++)
+		values[i] = column->base + integer(column->data + (size_t)rows[i] * width, width);
+}
+
+void column_take(
+	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values)
+{
+	if (!column->width || (count && rows[count - 1] - rows[0] == count - 1))
+		return column_values(column, count ? rows[0] : 0, count, values);
+	switch (column->width) {
 	case 1:
 		return take(column, rows, count, 1, values);
 	case 2:

@@ -30,6 +30,9 @@ static inline uint64_t column_get(const struct column *column, uint32_t row)
 /* True when the base is below high and so is every value, with no sum that wraps. */
 bool column_is_below(const struct column *column, uint32_t rows, uint64_t high);
 
+/* The values of count rows from the one at first on. */
+void column_values(const struct column *column, uint32_t first, uint32_t count, uint64_t *values);
+
 /* The values of count rows, which ascend. */
 void column_take(
 	const struct column *column, const uint32_t *rows, uint32_t count, uint64_t *values);
