@@ -119,24 +119,21 @@ static size_t store(uint8_t *out, size_t room, const uint8_t *data, size_t lengt
 	return (size_t)(out - start);
 }
 
-/* The values of a column, above its base, if it is one that can be packed. */
+/* Puts the values of a column into c->values, if it is one that can be packed. */
 static bool get_values(
-	const uint8_t *body, const struct part *part, uint32_t rows, uint64_t *values)
+	struct compressor *c, const uint8_t *body, const struct part *part, uint32_t rows)
 {
-	unsigned int width = part->entry[COLUMN_AT_WIDTH];
-	uint64_t base = get_le64(part->entry + COLUMN_AT_BASE);
-	bool planes = part->entry[COLUMN_AT_ENCODING] == ENCODING_PLANES;
-	const uint8_t *data = body + part->begin;
+	uint8_t width = part->entry[COLUMN_AT_WIDTH], encoding = part->entry[COLUMN_AT_ENCODING];
+	struct column column = {body + part->begin, get_le64(part->entry + COLUMN_AT_BASE), width};
 
 	if (rows > PACK_ROWS_MAX || part->end - part->begin != rows * width ||
-		(!planes && part->entry[COLUMN_AT_ENCODING] != ENCODING_PLAIN))
+		(encoding != ENCODING_PLAIN && encoding != ENCODING_PLANES))
 		return false;
-	for (uint32_t row = 0; row < rows; row++) {
-		values[row] = base;
-		for (unsigned int k = 0; k < width; k++)
-			values[row] += (uint64_t)data[planes ? k * rows + row : row * width + k]
-				       << (8 * k);
+	if (encoding == ENCODING_PLANES) {
+		column_undo_bits(column.data, 8u * width, rows, c->column, NULL);
+		column.data = c->column;
 	}
+	column_values(&column, 0, rows, c->values);
 	return true;
 }
 
@@ -159,7 +156,7 @@ static size_t pack_part(struct compressor *c, const uint8_t *body, struct part *
 		ZSTD_compressCCtx(c->context, out, room, body + part->begin, part->takes, level);
 	if (ZSTD_isError(compressed))
 		return 0;
-	if (!part->entry || !get_values(body, part, rows, c->values))
+	if (!part->entry || !get_values(c, body, part, rows))
 		return compressed;
 	memcpy(entry, part->entry, sizeof entry);
 	packed = pack_column(c->values, rows, c->column, entry);

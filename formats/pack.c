@@ -21,9 +21,9 @@ static unsigned int slot_of(uint64_t value)
 	return (unsigned int)(value * UINT64_C(0x9e3779b97f4a7c15) >> 32) % SLOTS;
 }
 
-/* Of the values without their lowest bytes. False: there are too many. */
-static bool find_palette(
-	struct palette *p, const uint64_t *values, uint32_t rows, unsigned int lowest)
+/* Of the values without their lowest bytes. False: there are more than most. */
+static bool find_palette(struct palette *p, const uint64_t *values, uint32_t rows,
+	unsigned int lowest, unsigned int most)
 {
 	uint8_t slots[SLOTS] = {0}; /* 1 + number */
 
@@ -35,7 +35,7 @@ static bool find_palette(
 		while (slots[slot] && p->values[slots[slot] - 1] != value)
 			slot = (slot + 1) % SLOTS;
 		if (!slots[slot]) {
-			if (p->count == PALETTE_MAX)
+			if (p->count == most)
 				return false;
 			p->values[p->count++] = value;
 			slots[slot] = (uint8_t)p->count;
@@ -61,25 +61,25 @@ static uint8_t *put_planes(
 	return out;
 }
 
-/* One part: bits of these bytes, from shift on. */
-static uint8_t *put_part(
-	uint8_t *out, const uint8_t *bytes, uint32_t rows, unsigned int bits, unsigned int shift)
+/* One part: bits of these bytes, from shift on. There are column_groups() of them. */
+static uint8_t *put_part(uint8_t *restrict out, const uint8_t *restrict bytes, uint32_t rows,
+	unsigned int bits, unsigned int shift)
 {
-	uint32_t each = COLUMN_GROUP / bits;
-	size_t length = column_part_length(bits, rows);
+	uint8_t mask = (uint8_t)((1u << bits) - 1);
 
-	memset(out, 0, length);
-	for (uint32_t row = 0; row < rows; row++)
-		out[row / each * COLUMN_PART + row % COLUMN_PART] |=
-			(uint8_t)((bytes[row] >> shift & ((1u << bits) - 1))
-				  << row % each / COLUMN_PART * bits);
-	return out + length;
+	memset(out, 0, column_part_length(bits, rows));
+	for (uint32_t row = 0; row < rows; out += COLUMN_PART)
+		for (unsigned int to = 0; to < 8; to += bits, row += COLUMN_PART)
+			for (unsigned int k = 0; k < COLUMN_PART; k++)
+				out[k] |= (uint8_t)((bytes[row + k] >> shift & mask) << to);
+	return out;
 }
 
-static uint8_t *put_parts(uint8_t *out, const uint8_t *bytes, uint32_t rows, unsigned int bits)
+static uint8_t *put_parts(uint8_t *out, uint8_t *bytes, uint32_t rows, unsigned int bits)
 {
 	unsigned int shift = 0;
 
+	memset(bytes + rows, 0, column_groups(rows) - rows);
 	for (unsigned int part = 4; part; part /= 2)
 		if (bits & part) {
 			out = put_part(out, bytes, rows, part, shift);
@@ -106,7 +106,7 @@ static size_t pack_bits(const uint64_t *values, uint32_t rows, uint64_t low, uns
 	return (size_t)(put_parts(end, highest, rows, bits % 8) - out);
 }
 
-static size_t pack_palette(const struct palette *p, const uint64_t *values, uint32_t rows,
+static size_t pack_palette(struct palette *p, const uint64_t *values, uint32_t rows,
 	unsigned int lowest, uint8_t *out, uint8_t *entry)
 {
 	unsigned int bits = 8 * lowest + number_bits(p);
@@ -134,11 +134,12 @@ size_t pack_column(const uint64_t *values, uint32_t rows, uint8_t out[static PAC
 	}
 	bits = high > low ? bits_of(high - low) : 1;
 	length = column_bits_length(bits, rows);
-	for (unsigned int k = 0; 8 * k < bits; k++) {
-		unsigned int with;
+	/* Their numbers have to take less than the bits that are left. */
+	for (unsigned int k = 0; 8 * k + 1 < bits; k++) {
+		unsigned int left = bits - 8 * k - 1, with;
 		size_t takes;
 
-		if (!find_palette(next, values, rows, k))
+		if (!find_palette(next, values, rows, k, left < 7 ? 1u << left : PALETTE_MAX))
 			continue;
 		with = 8 * k + number_bits(next);
 		takes = column_palette_length(with) + column_bits_length(with, rows);
