@@ -56,8 +56,8 @@ $B/%.o: %.c
 	@echo "  CC    $<"
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-# Its loops are for vectors.
-$B/formats/column.o: CFLAGS += -O3
+# Their loops are for vectors.
+$B/formats/column.o $B/formats/pack.o $B/replay/select.o $B/replay/talkers.o: CFLAGS += -O3
 
 # The programs for the kernel, stripped of all but their BTF and put into the recorder.
 build/bpf/%.bpf.o: bpf/%.bpf.c bpf/cgroup.bpf.c $(wildcard bpf/*.h)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #define ADDRESSES_MAX 65536 /* that are decoded ahead */
+#define SOME 256            /* values at a time */
 #define AT(member) offsetof(struct batch, member)
 
 /* Where each column goes, but for those of the processes. A row for each that is known. */
@@ -114,29 +115,69 @@ static int part_of(struct batch *batch, uint64_t offset, uint64_t length, struct
 	return bytes_slice(batch->plain, offset, length, part) ? 0 : 1;
 }
 
-/* Undoes the encoding of a column: into whole integers, of 8 bytes if they are sums. */
-static int expand(struct batch *batch, unsigned int event_column, struct column *column, bool steps,
-	struct error *error)
+/* What rows of an encoding take in the body. The width is that of the directory. */
+static uint64_t encoded_length(enum encoding encoding, unsigned int width, uint32_t rows)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return column_bits_length(width, rows);
+	case ENCODING_PALETTE:
+		return column_palette_length(width) + column_bits_length(width, rows);
+	default:
+		return (uint64_t)rows * width;
+	}
+}
+
+static bool is_width(enum encoding encoding, unsigned int width)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return width > 0 && width <= 64;
+	case ENCODING_PALETTE:
+		return width % 8 && width < 64;
+	default:
+		return width <= 8 && !(width & (width - 1));
+	}
+}
+
+/* Of the whole integers of an encoded column. */
+static uint8_t expanded_width(enum encoding encoding, const struct column *column)
+{
+	switch (encoding) {
+	case ENCODING_BITS:
+		return column_bits_width(column->width);
+	case ENCODING_PALETTE:
+		return column_palette_width(column->data, column->width);
+	case ENCODING_STEPS:
+		return 8; /* they are sums */
+	default:
+		return column->width;
+	}
+}
+
+/* Undoes the encoding of a column: into whole integers. */
+static int expand(struct batch *batch, unsigned int event_column, struct column *column,
+	enum encoding encoding, struct error *error)
 {
 	struct expanded *e = &batch->expanded[event_column];
-	uint8_t width = column->width, out = steps ? 8 : width;
-	size_t rows = batch->events;
+	uint8_t width = column->width, out = expanded_width(encoding, column);
+	size_t rows = batch->events, groups = column_groups(rows), room = groups * (out + 1u);
 
-	if (rows > RECORD_ENCODED_MAX)
-		return error_set(error, "column 0x%04x of %zu rows is encoded, %u are the most",
-			EVENT_TIME + event_column, rows, RECORD_ENCODED_MAX);
-	if (rows * out > e->capacity) {
+	if (room > e->capacity) {
 		free(e->data);
-		e->data = malloc(rows * out);
-		e->capacity = e->data ? rows * out : 0;
+		e->data = malloc(room);
+		e->capacity = e->data ? room : 0;
 		if (!e->data)
 			return error_set(error, "out of memory for %zu events", rows);
 	}
-	if (steps)
+	if (encoding == ENCODING_STEPS)
 		column_undo_steps(column->data, width, column->base, rows, e->data);
+	else if (encoding == ENCODING_PALETTE)
+		column_undo_palette(column->data, width, rows, e->data, e->data + groups * out);
 	else
-		column_undo_planes(column->data, width, rows, e->data);
-	*column = (struct column){e->data, steps ? 0 : column->base, out};
+		column_undo_bits(column->data, encoding == ENCODING_PLANES ? width * 8 : width,
+			rows, e->data, e->data + groups * out);
+	*column = (struct column){e->data, encoding == ENCODING_STEPS ? 0 : column->base, out};
 	return 0;
 }
 
@@ -145,22 +186,28 @@ static int parse_column(struct batch *batch, const uint8_t *entry, struct error 
 	uint16_t id = get_le16(entry + COLUMN_AT_ID);
 	uint8_t width = entry[COLUMN_AT_WIDTH], encoding = entry[COLUMN_AT_ENCODING];
 	uint32_t offset = get_le32(entry + COLUMN_AT_OFFSET), table = id >> 8;
+	uint32_t rows = table_rows(batch, table);
 	struct column *column = find_column(batch, id);
 	struct bytes data;
 	int n;
 
-	if (encoding > (table == TABLE_EVENTS ? ENCODING_STEPS : ENCODING_PLAIN))
+	if (encoding > (table == TABLE_EVENTS ? ENCODING_PALETTE : ENCODING_PLAIN))
 		return 0;
 	if (!column)
 		return 0;
-	if (width != 0 && width != 1 && width != 2 && width != 4 && width != 8)
+	if (!is_width(encoding, width))
 		return error_set(error, "column 0x%04x has width %u", id, width);
-	n = part_of(batch, offset, (uint64_t)table_rows(batch, table) * width, &data, error);
+	if (encoding == ENCODING_PLANES && width < 2)
+		encoding = ENCODING_PLAIN;
+	if (encoding != ENCODING_PLAIN && rows > RECORD_ENCODED_MAX)
+		return error_set(error, "column 0x%04x of %u rows is encoded, %u are the most", id,
+			rows, RECORD_ENCODED_MAX);
+	n = part_of(batch, offset, encoded_length(encoding, width, rows), &data, error);
 	if (n)
 		return n > 0 ? error_set(error, "column 0x%04x is outside the body", id) : -1;
 	*column = (struct column){data.data, get_le64(entry + COLUMN_AT_BASE), width};
-	if (encoding == ENCODING_STEPS || (encoding == ENCODING_PLANES && width > 1))
-		return expand(batch, id - EVENT_TIME, column, encoding == ENCODING_STEPS, error);
+	if (encoding != ENCODING_PLAIN && rows)
+		return expand(batch, id - EVENT_TIME, column, encoding, error);
 	return 0;
 }
 
@@ -432,28 +479,61 @@ static int load_events(struct batch *batch, uint32_t bits, struct error *error)
 	return check_indexes(batch, bits, error);
 }
 
-static struct address make_address(const struct batch *batch, uint64_t number)
+/* Both write where it is to be: many are made. */
+static inline void put_ipv4(struct address *out, uint64_t value)
 {
-	struct address address = {0};
-	uint32_t row;
+	uint32_t v4 = htobe32((uint32_t)value);
+
+	memset(out, 0, sizeof *out);
+	out->family = 4;
+	memcpy(out->bytes, &v4, sizeof v4);
+}
+
+static inline void put_ipv6(struct address *out, uint64_t high, uint64_t low)
+{
+	high = htobe64(high);
+	low = htobe64(low);
+	out->family = 6;
+	memcpy(out->bytes, &high, sizeof high);
+	memcpy(out->bytes + sizeof high, &low, sizeof low);
+}
+
+void batch_make_address(const struct batch *batch, uint64_t number, struct address *address)
+{
+	uint32_t row = (uint32_t)number - 1;
 
 	if (!number)
-		return address;
-	row = (uint32_t)number - 1;
-	if (row < batch->ipv4) {
-		uint32_t v4 = htobe32((uint32_t)column_get(&batch->ipv4_address, row));
+		memset(address, 0, sizeof *address);
+	else if (row < batch->ipv4)
+		put_ipv4(address, column_get(&batch->ipv4_address, row));
+	else
+		put_ipv6(address, column_get(&batch->ipv6_high, row - batch->ipv4),
+			column_get(&batch->ipv6_low, row - batch->ipv4));
+}
 
-		address.family = 4;
-		memcpy(address.bytes, &v4, 4);
-	} else {
-		uint64_t high = htobe64(column_get(&batch->ipv6_high, row - batch->ipv4));
-		uint64_t low = htobe64(column_get(&batch->ipv6_low, row - batch->ipv4));
+static void decode_ipv4(const struct batch *batch, struct address *out)
+{
+	uint64_t values[SOME];
 
-		address.family = 6;
-		memcpy(address.bytes, &high, 8);
-		memcpy(address.bytes + 8, &low, 8);
+	for (uint32_t row = 0, n; row < batch->ipv4; row += n) {
+		n = batch->ipv4 - row < SOME ? batch->ipv4 - row : SOME;
+		column_values(&batch->ipv4_address, row, n, values);
+		for (uint32_t i = 0; i < n; i++)
+			put_ipv4(out++, values[i]);
 	}
-	return address;
+}
+
+static void decode_ipv6(const struct batch *batch, struct address *out)
+{
+	uint64_t high[SOME], low[SOME];
+
+	for (uint32_t row = 0, n; row < batch->ipv6; row += n) {
+		n = batch->ipv6 - row < SOME ? batch->ipv6 - row : SOME;
+		column_values(&batch->ipv6_high, row, n, high);
+		column_values(&batch->ipv6_low, row, n, low);
+		for (uint32_t i = 0; i < n; i++)
+			put_ipv6(out++, high[i], low[i]);
+	}
 }
 
 void batch_decode_addresses(struct batch *batch)
@@ -467,9 +547,12 @@ void batch_decode_addresses(struct batch *batch)
 		batch->addresses = malloc(count * sizeof *batch->addresses);
 		batch->address_capacity = batch->addresses ? (uint32_t)count : 0;
 	}
-	for (uint32_t i = 0; batch->addresses && i < count; i++)
-		batch->addresses[i] = make_address(batch, i);
-	batch->address_count = batch->addresses ? (uint32_t)count : 0;
+	if (!batch->addresses)
+		return;
+	batch->addresses[0] = (struct address){0};
+	decode_ipv4(batch, batch->addresses + 1);
+	decode_ipv6(batch, batch->addresses + 1 + batch->ipv4);
+	batch->address_count = (uint32_t)count;
 }
 
 int batch_need(struct batch *batch, uint32_t bits, struct error *error)
@@ -503,12 +586,6 @@ int batch_parse_head(struct batch *batch, struct bytes record, struct error *err
 	return parse_head(batch, record, error);
 }
 
-struct address batch_address(const struct batch *batch, uint64_t number)
-{
-	return number < batch->address_count ? batch->addresses[number]
-					     : make_address(batch, number);
-}
-
 /* An outcome that a later version may know is none to this one. */
 static struct result result_of(
 	uint64_t outcome, uint64_t error, uint64_t retransmits, uint64_t latency_us)
@@ -534,9 +611,9 @@ void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, st
 	if (bits & EVENT_BIT(EVENT_NET_NS))
 		event->net_ns = (uint32_t)column_get(&batch->net_ns, row);
 	if (bits & EVENT_BIT(EVENT_SADDR))
-		event->saddr = batch_address(batch, column_get(&batch->saddr, row));
+		batch_address(batch, column_get(&batch->saddr, row), &event->saddr);
 	if (bits & EVENT_BIT(EVENT_DADDR))
-		event->daddr = batch_address(batch, column_get(&batch->daddr, row));
+		batch_address(batch, column_get(&batch->daddr, row), &event->daddr);
 	if (bits & EVENT_BIT(EVENT_LPORT))
 		event->lport = (uint16_t)column_get(&batch->lport, row);
 	if (bits & EVENT_BIT(EVENT_DPORT))

@@ -112,8 +112,16 @@ void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, st
  */
 void batch_decode_addresses(struct batch *batch);
 
-/* An address by its number in a column. */
-struct address batch_address(const struct batch *batch, uint64_t number);
+/* An address by its number in a column: as it was decoded, or as it stands in the batch. */
+void batch_make_address(const struct batch *batch, uint64_t number, struct address *address);
+static inline void batch_address(
+	const struct batch *batch, uint64_t number, struct address *address)
+{
+	if (number < batch->address_count)
+		*address = batch->addresses[number];
+	else
+		batch_make_address(batch, number, address);
+}
 
 /* Only its result. */
 void batch_result(const struct batch *batch, uint32_t row, struct result *result);

@@ -136,7 +136,7 @@ enum gap_reason {
  */
 enum {
 	COLUMN_AT_ID = 0,       /* u16, enum column_id */
-	COLUMN_AT_WIDTH = 2,    /* u8: 0, 1, 2, 4, 8 */
+	COLUMN_AT_WIDTH = 2,    /* u8: 0, 1, 2, 4, 8; bits for some encodings */
 	COLUMN_AT_ENCODING = 3, /* u8, enum encoding; a column of another one is as absent */
 	COLUMN_AT_OFFSET = 4,   /* u32, from the first byte of the body */
 	COLUMN_AT_BASE = 8,     /* u64 */
@@ -149,6 +149,13 @@ enum encoding {
 	ENCODING_PLANES = 1,
 	/* The same, and the value of a row is that of the row before it + base + the integer. */
 	ENCODING_STEPS = 2,
+	/*
+	 * Of events only; the width is in bits, 1 to 64. The lowest bytes of the integers are
+	 * planes, and what is left of their bits are parts of 4, 2 and 1 bits: column.h.
+	 */
+	ENCODING_BITS = 3,
+	/* The same, but these last 1 to 7 bits choose one of as many u64 at offset, to be added. */
+	ENCODING_PALETTE = 4,
 };
 
 /* The high byte is the table that gives the number of rows. */

@@ -7,11 +7,14 @@
 #define OCTAVES 59
 #define RECENT 500
 #define BUCKETS LATENCIES_BUCKETS
+#define LINE 64 /* bytes of the cache */
 
 struct histogram {
 	/* Places yet to be counted: many at once miss the cache less often. */
 	uint16_t recent[RECENT];
-	uint32_t *octaves[OCTAVES]; /* BUCKETS each; owned; NULL: all zero */
+	/* Of the places from first to before end, whole octaves; owned. */
+	uint32_t *counts;
+	uint32_t first, end;
 };
 
 static size_t recent_of(const struct latencies *l)
@@ -19,20 +22,40 @@ static size_t recent_of(const struct latencies *l)
 	return l->next ? (size_t)(l->next - l->histogram->recent) : 0;
 }
 
+/* Makes room for a place that is outside. */
+static int widen(struct histogram *h, uint32_t place)
+{
+	uint32_t octave = place / BUCKETS * BUCKETS, before = h->end - h->first;
+	uint32_t first = before && h->first < octave ? h->first : octave;
+	uint32_t end = before && h->end > octave ? h->end : octave + BUCKETS;
+	uint32_t *counts = calloc(end - first, sizeof *counts);
+
+	if (!counts)
+		return -1;
+	if (before)
+		memcpy(counts + (h->first - first), h->counts, before * sizeof *counts);
+	free(h->counts);
+	h->counts = counts;
+	h->first = first;
+	h->end = end;
+	return 0;
+}
+
 static int count_recent(struct latencies *l)
 {
 	struct histogram *h = l->histogram;
 	size_t recent = recent_of(l);
 
+	/* They were out of the cache for long: all at once. */
+	for (size_t i = 0; i < h->end - h->first; i += LINE / sizeof *h->counts)
+		__builtin_prefetch(h->counts + i, 1);
 	for (size_t i = 0; i < recent; i++) {
-		uint32_t **octave = &h->octaves[h->recent[i] / BUCKETS], *bucket;
+		uint32_t place = h->recent[i], *count;
 
-		if (!*octave)
-			*octave = calloc(BUCKETS, sizeof **octave);
-		if (!*octave)
+		if (place - h->first >= h->end - h->first && widen(h, place))
 			return -1;
-		bucket = &(*octave)[h->recent[i] % BUCKETS];
-		*bucket += *bucket < UINT32_MAX;
+		count = &h->counts[place - h->first];
+		*count += *count < UINT32_MAX;
 	}
 	l->count += recent;
 	l->next = h->recent;
@@ -103,14 +126,13 @@ static uint64_t counted_percentile(const struct latencies *l, uint64_t rank)
 
 	for (size_t i = 0; i < recent_of(l); i++)
 		recent[h->recent[i]]++;
-	for (unsigned int octave = 0; octave < OCTAVES; octave++)
-		for (unsigned int bucket = 0; bucket < BUCKETS; bucket++) {
-			if (h->octaves[octave])
-				seen += h->octaves[octave][bucket];
-			seen += recent[octave * BUCKETS + bucket];
-			if (seen >= rank)
-				return value_of(octave, bucket);
-		}
+	for (uint32_t place = 0; place < OCTAVES * BUCKETS; place++) {
+		if (place >= h->first && place < h->end)
+			seen += h->counts[place - h->first];
+		seen += recent[place];
+		if (seen >= rank)
+			return value_of(place / BUCKETS, place % BUCKETS);
+	}
 	return 0;
 }
 
@@ -132,8 +154,7 @@ uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
 void latencies_release(struct latencies *l)
 {
 	if (l->next) {
-		for (unsigned int i = 0; i < OCTAVES; i++)
-			free(l->histogram->octaves[i]);
+		free(l->histogram->counts);
 		free(l->histogram);
 	} else {
 		free(l->exact);

@@ -4,6 +4,7 @@
 #define LATENCIES_H
 
 #include <stdint.h>
+#include <string.h>
 
 #define LATENCIES_EXACT 32
 #define LATENCIES_BUCKETS 64 /* of each octave: 1.6 % wide, and the middle is taken */
@@ -29,6 +30,25 @@ static inline uint16_t latencies_place(uint64_t value)
 	unsigned int octave = 58 - (unsigned int)__builtin_clzll(value | buckets / 2);
 
 	return (uint16_t)(octave * buckets + (value >> (octave - (octave > 0)) & (buckets - 1)));
+}
+
+/*
+ * The same of many, at most LATENCIES_MANY, that are below 2^24; of a larger one anything. The
+ * highest bits of a float are what is looked for.
+ */
+#define LATENCIES_SMALL (1u << 24)
+#define LATENCIES_MANY 256
+static inline void latencies_places(const uint32_t *values, uint32_t count, uint32_t *places)
+{
+	const uint32_t octave_0 = (127 + 5) * LATENCIES_BUCKETS;
+	uint32_t bits[LATENCIES_MANY];
+	float reals[LATENCIES_MANY];
+
+	for (uint32_t i = 0; i < count; i++)
+		reals[i] = (float)(int32_t)values[i];
+	memcpy(bits, reals, count * sizeof *bits);
+	for (uint32_t i = 0; i < count; i++)
+		places[i] = values[i] < LATENCIES_BUCKETS ? values[i] : (bits[i] >> 17) - octave_0;
 }
 
 #define LATENCIES_NO_PLACE 0xfffe /* this and above are of no value */

@@ -69,8 +69,10 @@ static int reserve(struct selection *s, const struct batch *batch, struct error 
 /* The rows as such, for who looks at them one by one. */
 static void list_rows(struct selection *s)
 {
-	for (uint32_t row = 0; s->all && row < s->count; row++)
-		s->rows[row] = row;
+	uint32_t *rows = s->rows, count = s->all ? s->count : 0;
+
+	for (uint32_t row = 0; row < count; row++)
+		rows[row] = row;
 	s->all = false;
 }
 
@@ -197,8 +199,9 @@ static void keep_network(
 	uint32_t addresses = 1 + batch->ipv4 + batch->ipv6, kept = 0;
 
 	for (uint32_t i = 0; i < addresses; i++) {
-		struct address address = batch_address(batch, i);
+		struct address address;
 
+		batch_address(batch, i, &address);
 		s->wanted[i] = expression_need_address(need, &address);
 	}
 	if (need->side != SIDE_EITHER) {

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#define SOME 256 /* rows at a time */
+
 void scan_report(struct scan *scan, const struct error *error)
 {
 	scan->incomplete = true;
@@ -225,7 +227,7 @@ static bool may_be_pending(const struct batch *b)
 }
 
 /* Finds the late results of the rows that are selected, and keeps those whose result is wanted. */
-static int take_results(struct source *s, struct scan *scan, bool asked)
+static int take_results(struct source *s, struct scan *scan)
 {
 	const struct batch *b = &s->batch;
 	struct selection *selection = &s->selection;
@@ -236,22 +238,44 @@ static int take_results(struct source *s, struct scan *scan, bool asked)
 		bool pending = column_get(&b->outcome, row) == OUTCOME_PENDING;
 		const struct result *late = pending && scan->results ? late_result(s, row) : NULL;
 		struct result result;
+		bool known;
 
-		if (asked) {
-			bool known;
-
-			batch_result(b, row, &result);
-			result = late ? *late : result;
-			known = result.outcome != OUTCOME_PENDING || column_get(&b->returned, row);
-			(known ? scan->notes.known : scan->notes.unknown)[FACT_RESULT]++;
-			if (!filter_wants_result(scan->filter, &result))
-				continue;
-		}
+		batch_result(b, row, &result);
+		result = late ? *late : result;
+		known = result.outcome != OUTCOME_PENDING || column_get(&b->returned, row);
+		(known ? scan->notes.known : scan->notes.unknown)[FACT_RESULT]++;
+		if (!filter_wants_result(scan->filter, &result))
+			continue;
 		if (late && remember_late(s, row, late))
 			return -1;
 		selection->rows[kept++] = row;
 	}
 	selection->count = kept;
+	return 0;
+}
+
+/* The same where no result is asked for. */
+static int find_results(struct source *s)
+{
+	const struct selection *selection = &s->selection;
+	uint32_t outcomes[SOME];
+
+	for (uint32_t i = 0, n; i < selection->count; i += n) {
+		const uint32_t *rows = selection->rows + i;
+		bool pending = false;
+
+		n = selection->count - i < SOME ? selection->count - i : SOME;
+		column_take_small(&s->batch.outcome, rows, n, outcomes);
+		for (uint32_t k = 0; k < n; k++)
+			pending |= outcomes[k] == OUTCOME_PENDING;
+		for (uint32_t k = 0; pending && k < n; k++) {
+			const struct result *late =
+				outcomes[k] == OUTCOME_PENDING ? late_result(s, rows[k]) : NULL;
+
+			if (late && remember_late(s, rows[k], late))
+				return -1;
+		}
+	}
 	return 0;
 }
 
@@ -307,7 +331,7 @@ static int select_batch(struct source *s, struct scan *scan, bool ready)
 		scan_report(scan, &error);
 		return -1;
 	}
-	if ((asked || (scan->results && may_be_pending(b))) && take_results(s, scan, asked)) {
+	if (asked ? take_results(s, scan) : scan->results && may_be_pending(b) && find_results(s)) {
 		out_of_memory(s, scan);
 		return -1;
 	}
@@ -592,6 +616,8 @@ void source_rows(struct source *s, const struct scan *scan, struct rows *rows)
 	const struct selection *selection = &s->selection;
 	uint32_t end = s->next;
 
+	if (selection->rows[selection->count - 1] < s->end)
+		end = selection->count;
 	while (end < selection->count && selection->rows[end] < s->end)
 		end++;
 	*rows = (struct rows){.batch = &s->batch,

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "talkers.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/types.h>
 
 #define MEMO_SLOTS 32768 /* a power of two */
 #define MEMO_WORDS_MAX 10
+#define LINE 64 /* of the cache */
 #define ADDRESS_WORDS 3
 #define PLACE_FAILURE (LATENCIES_NO_PLACE + 1)
+#define SLAB 64   /* talkers */
+#define SOON 12   /* rows ahead of which something is asked for */
 #define BLOCK 256 /* rows at a time: their values stay in the cache */
+
+static_assert(BLOCK <= LATENCIES_MANY, "places are made of a block");
 
 static bool is_address(enum column_about about)
 {
@@ -26,16 +32,23 @@ static void make_memo(struct talkers *all)
 	for (size_t i = 0; i < all->key_count; i++)
 		if (all->keys[i]->about == ABOUT_EVENT)
 			return;
-	all->memo_words = 1;
-	for (size_t i = 0; i < all->key_count; i++)
-		all->memo_words += is_address(all->keys[i]->about) ? ADDRESS_WORDS : 1;
+	for (size_t i = 0; i < all->key_count; i++) {
+		bool address = is_address(all->keys[i]->about);
+
+		all->memo_words += address ? ADDRESS_WORDS : 1;
+		all->memo_batch |= !address;
+	}
+	all->memo_words += all->memo_batch;
+	/* Not touched before it is used, as it would be after aligned_alloc(). */
 	if (all->memo_words <= MEMO_WORDS_MAX)
-		all->memo = calloc(MEMO_SLOTS, memo_size(all));
+		all->memos = calloc(1, MEMO_SLOTS * memo_size(all) + LINE);
+	if (all->memos)
+		all->memo = (struct memo *)(((uintptr_t)all->memos + LINE - 1) / LINE * LINE);
 }
 
 void talkers_prepare(struct talkers *all)
 {
-	all->groups.payload_size = sizeof(struct talker);
+	all->groups.payload_size = sizeof(struct talker_entry);
 	for (size_t i = 0; i < all->key_count; i++)
 		all->key_bits |= all->keys[i]->needs;
 	make_memo(all);
@@ -44,10 +57,13 @@ void talkers_prepare(struct talkers *all)
 void talkers_release(struct talkers *all)
 {
 	for (size_t i = 0; i < all->groups.count; i++)
-		latencies_release(&((struct talker *)all->groups.groups[i]->payload)->latencies);
+		latencies_release(&talker_entry(all->groups.groups[i])->talker->latencies);
+	for (size_t i = 0; i < all->slab_count; i++)
+		free(all->slabs[i]);
+	free(all->slabs);
 	groups_release(&all->groups);
 	text_release(&all->key);
-	free(all->memo);
+	free(all->memos);
 	free(all->numbered);
 }
 
@@ -78,19 +94,42 @@ static void make_key(struct talkers *all, const struct columns_row *row)
 	}
 }
 
+/* Room for one more talker. -1: out of memory. */
+static int grow(struct talkers *all)
+{
+	struct talker **grown, *slab;
+
+	if (all->slab_count && all->slab_used < SLAB)
+		return 0;
+	grown = realloc(all->slabs, (all->slab_count + 1) * sizeof *grown);
+	if (!grown)
+		return -1;
+	all->slabs = grown;
+	slab = aligned_alloc(_Alignof(struct talker), SLAB * sizeof *slab);
+	if (!slab)
+		return -1;
+	memset(slab, 0, SLAB * sizeof *slab);
+	grown[all->slab_count++] = slab;
+	all->slab_used = 0;
+	return 0;
+}
+
 static struct talker *find_talker(struct talkers *all, const struct columns_row *row)
 {
+	struct talker_entry *entry;
 	struct talker *t;
 	bool is_new;
 
 	make_key(all, row);
-	t = all->key.failed
-		    ? NULL
-		    : groups_get(&all->groups,
-			      (struct bytes){(uint8_t *)all->key.data, all->key.length}, &is_new);
-	if (t && is_new)
-		t->first_ns = t->last_ns = row->wall_ns;
-	return t;
+	if (all->key.failed || grow(all))
+		return NULL;
+	entry = groups_get(
+		&all->groups, (struct bytes){(uint8_t *)all->key.data, all->key.length}, &is_new);
+	if (!entry || !is_new)
+		return entry ? entry->talker : NULL;
+	t = &all->slabs[all->slab_count - 1][all->slab_used++];
+	t->first_ns = t->last_ns = row->wall_ns;
+	return entry->talker = t;
 }
 
 static size_t put_address(uint64_t *words, const struct address *address)
@@ -100,63 +139,78 @@ static size_t put_address(uint64_t *words, const struct address *address)
 	return ADDRESS_WORDS;
 }
 
-static struct memo *memo_of(const struct talkers *all, const uint64_t *words, size_t count)
+/* The two places for these words, all->memo_words. In line, for a number that is a constant. */
+static inline struct memo *memo_of(const struct talkers *all, const uint64_t *words, size_t count)
 {
+	size_t size = sizeof *all->memo + count * sizeof *words;
 	uint64_t hash = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		hash = (hash ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
 		hash ^= hash >> 32;
 	}
-	return (struct memo *)((char *)all->memo + hash % MEMO_SLOTS * memo_size(all));
+	return (struct memo *)((char *)all->memo + hash % (MEMO_SLOTS / 2) * 2 * size);
 }
 
-/* NULL: it is not remembered. */
-static struct talker *recall(
-	const struct talkers *all, const struct memo *memo, const uint64_t *words)
+static inline struct memo *second_memo(struct memo *memo, size_t count)
+{
+	return (struct memo *)(memo->words + count);
+}
+
+static inline uint64_t difference(const struct memo *memo, const uint64_t *words, size_t count)
 {
 	uint64_t different = 0;
 
-	for (size_t i = 0; i < all->memo_words; i++)
+	for (size_t i = 0; i < count; i++)
 		different |= memo->words[i] ^ words[i];
-	return different ? NULL : memo->talker;
+	return different;
+}
+
+/* NULL: it is not remembered. */
+static inline struct talker *recall(struct memo *memo, const uint64_t *words, size_t count)
+{
+	if (!difference(memo, words, count))
+		return memo->talker;
+	memo = second_memo(memo, count);
+	return difference(memo, words, count) ? NULL : memo->talker;
 }
 
 static struct talker *remembered_talker(struct talkers *all, const struct columns_row *row)
 {
-	uint64_t words[MEMO_WORDS_MAX] = {0};
+	uint64_t words[MEMO_WORDS_MAX];
 	struct memo *memo;
-	size_t count = 1;
+	struct talker *t;
+	size_t count = 0;
 
+	/* An address is the same in all batches; of all else the batch is a part. */
 	for (size_t i = 0; i < all->key_count; i++) {
 		enum column_about about = all->keys[i]->about;
 
-		/* An address is the same in all batches; of all else the batch is a part. */
-		if (about == ABOUT_SOURCE) {
+		if (about == ABOUT_SOURCE)
 			count += put_address(words + count, &row->event->saddr);
-		} else if (about == ABOUT_DESTINATION) {
+		else if (about == ABOUT_DESTINATION)
 			count += put_address(words + count, &row->event->daddr);
-		} else {
+		else
 			words[count++] = column_key(about, row);
-			words[0] = row->batch;
-		}
 	}
+	if (all->memo_batch)
+		words[count++] = row->batch;
 	memo = memo_of(all, words, count);
-	if (!recall(all, memo, words)) {
-		memo->talker = find_talker(all, row);
-		memcpy(memo->words, words, all->memo_words * sizeof *words);
-	}
-	return memo->talker;
+	t = recall(memo, words, count);
+	if (t)
+		return t;
+	memcpy(second_memo(memo, count), memo, sizeof *memo + count * sizeof *words);
+	memcpy(memo->words, words, count * sizeof *words);
+	return memo->talker = find_talker(all, row);
 }
 
-static void note(struct talker *t, int64_t wall_ns, bool failure)
+static inline void note(struct talker *t, int64_t wall_ns)
 {
 	if (wall_ns < t->first_ns)
 		t->first_ns = wall_ns;
 	if (wall_ns > t->last_ns)
 		t->last_ns = wall_ns;
 	t->attempts++;
-	t->failures += failure;
 }
 
 int talkers_add(struct talkers *all, const struct columns_row *row)
@@ -167,8 +221,8 @@ int talkers_add(struct talkers *all, const struct columns_row *row)
 
 	if (!t)
 		return -1;
-	note(t, row->wall_ns,
-		result->outcome == OUTCOME_FAILED || result->outcome == OUTCOME_ABANDONED);
+	note(t, row->wall_ns);
+	t->failures += result->outcome == OUTCOME_FAILED || result->outcome == OUTCOME_ABANDONED;
 	return result->outcome == OUTCOME_ESTABLISHED
 		       ? latencies_add(&t->latencies, result->latency_us)
 		       : 0;
@@ -229,21 +283,29 @@ static bool reserve(struct talkers *all, size_t numbers)
 static void recall_addresses(struct talkers *all, const struct batch *batch, size_t count)
 {
 	struct memo *memos[BLOCK];
-	uint64_t words[BLOCK][1 + ADDRESS_WORDS];
+	uint64_t words[BLOCK][ADDRESS_WORDS];
 
 	for (size_t first = 0, n; first < count; first += n) {
 		n = count - first < BLOCK ? count - first : BLOCK;
 		for (size_t i = 0; i < n; i++) {
-			struct address address = batch_address(batch, first + i);
+			struct address made;
 
-			words[i][0] = 0;
-			memos[i] = memo_of(all, words[i], 1 + put_address(words[i] + 1, &address));
+			if (first + i < batch->address_count) {
+				put_address(words[i], &batch->addresses[first + i]);
+			} else {
+				batch_make_address(batch, first + i, &made);
+				put_address(words[i], &made);
+			}
+			memos[i] = memo_of(all, words[i], ADDRESS_WORDS);
 			__builtin_prefetch(memos[i]);
 		}
 		for (size_t i = 0; i < n; i++) {
-			all->numbered[first + i] = recall(all, memos[i], words[i]);
+			all->numbered[first + i] = recall(memos[i], words[i], ADDRESS_WORDS);
 			__builtin_prefetch(all->numbered[first + i], 1);
 		}
+		for (size_t i = 0; i < n; i++)
+			if (all->numbered[first + i])
+				__builtin_prefetch(all->numbered[first + i]->latencies.next, 1);
 	}
 }
 
@@ -262,78 +324,90 @@ static struct result result_at(const struct rows *rows, uint32_t row)
 		.outcome = (uint8_t)outcome, .latency_us = column_get(&batch->latency, row)};
 }
 
+static uint16_t place_of(const struct result *result)
+{
+	switch (result->outcome) {
+	case OUTCOME_ESTABLISHED:
+		return latencies_place(result->latency_us);
+	case OUTCOME_PENDING:
+		return LATENCIES_NO_PLACE;
+	default:
+		return PLACE_FAILURE;
+	}
+}
+
+/* Whether it takes a look at the row to know its place. No branches: for vectors. */
+static inline uint32_t is_unusual(uint32_t outcome, uint32_t latency)
+{
+	uint32_t unknown = outcome - 1 >= OUTCOME_ABANDONED;
+	uint32_t established = outcome == OUTCOME_ESTABLISHED;
+
+	return unknown | (established & (latency >= LATENCIES_SMALL));
+}
+
 /* Where the latencies of n rows from the one at i on are counted, and which are failures. */
-static void find_places(const struct rows *rows, uint32_t i, uint32_t n, uint16_t *places)
+static void find_places(const struct rows *rows, uint32_t i, uint32_t n, uint32_t *places)
 {
-	static const uint16_t masks[4] = {[OUTCOME_ESTABLISHED] = UINT16_MAX};
-	static const uint16_t places_of[4] = {[OUTCOME_PENDING] = LATENCIES_NO_PLACE,
-		[OUTCOME_FAILED] = PLACE_FAILURE,
-		[OUTCOME_ABANDONED] = PLACE_FAILURE};
-	uint64_t outcomes[BLOCK], latencies[BLOCK];
-	bool unusual = false;
+	uint32_t outcomes[BLOCK], latencies[BLOCK], unusual = 0;
 
-	column_take(&rows->batch->outcome, rows->rows + i, n, outcomes);
-	column_take(&rows->batch->latency, rows->rows + i, n, latencies);
+	column_take_small(&rows->batch->outcome, rows->rows + i, n, outcomes);
+	column_take_small(&rows->batch->latency, rows->rows + i, n, latencies);
 	for (uint32_t k = 0; k < n; k++)
-		unusual |= outcomes[k] == OUTCOME_PENDING || outcomes[k] > OUTCOME_ABANDONED;
-	for (uint32_t k = 0; unusual && k < n; k++) {
-		struct result result = result_at(rows, rows->rows[i + k]);
+		unusual |= is_unusual(outcomes[k], latencies[k]);
+	latencies_places(latencies, n, places);
+	for (uint32_t k = 0; k < n; k++)
+		places[k] = outcomes[k] == OUTCOME_ESTABLISHED ? places[k] : PLACE_FAILURE;
+	for (uint32_t k = 0; unusual && k < n; k++)
+		if (is_unusual(outcomes[k], latencies[k])) {
+			struct result result = result_at(rows, rows->rows[i + k]);
 
-		outcomes[k] = result.outcome;
-		latencies[k] = result.latency_us;
-	}
-	for (uint32_t k = 0; k < n; k++) {
-		uint64_t outcome = outcomes[k] & 3;
-
-		/* No branches: nobody can tell which way they would go. */
-		places[k] = (latencies_place(latencies[k]) & masks[outcome]) | places_of[outcome];
-	}
+			places[k] = place_of(&result);
+		}
 }
 
-/* Whose they are: n rows from the one at i on. -1: out of memory. */
-static int find_talkers(struct talkers *all, const struct rows *rows, const struct column *column,
-	uint32_t i, uint32_t n, struct talker **talkers)
+/*
+ * The numbers of n rows from the one at i on, by which their talkers stand in all->numbered.
+ * Without a column each row has a number of its own.
+ */
+static void find_numbers(struct talkers *all, const struct rows *rows, const struct column *column,
+	uint32_t i, uint32_t n, uint32_t *numbers)
 {
-	bool family = all->keys[0]->about == ABOUT_FAMILY;
-	uint64_t numbers[BLOCK];
-
-	if (column)
-		column_take(column, rows->rows + i, n, numbers);
-	for (uint32_t k = 0; k < n; k++) {
-		struct talker *none = NULL, **t = &none;
-
-		if (column)
-			t = &all->numbered[family ? numbers[k] > rows->batch->ipv4 : numbers[k]];
-		if (!*t)
-			*t = talker_of(all, rows, i + k);
-		if (!*t)
-			return -1;
-		talkers[k] = *t;
+	if (!column) {
+		for (uint32_t k = 0; k < n; k++)
+			numbers[k] = k;
+		memset(all->numbered, 0, n * sizeof *all->numbered);
+		return;
 	}
-	return 0;
+	column_take_small(column, rows->rows + i, n, numbers);
+	for (uint32_t k = 0; all->keys[0]->about == ABOUT_FAMILY && k < n; k++)
+		numbers[k] = numbers[k] > rows->batch->ipv4;
 }
 
-/* Notes them. -1: out of memory. */
+/* Notes n rows from the one at i on. -1: out of memory. */
 static int add_block(struct talkers *all, const struct rows *rows, const struct column *column,
 	uint32_t i, uint32_t n)
 {
-	struct talker *talkers[BLOCK];
-	uint16_t places[BLOCK];
+	struct talker **talkers = all->numbered;
+	uint32_t numbers[BLOCK], places[BLOCK];
+	uint64_t times[BLOCK];
 
-	if (find_talkers(all, rows, column, i, n, talkers))
-		return -1;
-	for (uint32_t k = 0; k < n; k++)
-		__builtin_prefetch(talkers[k]->latencies.next, 1);
+	find_numbers(all, rows, column, i, n, numbers);
 	find_places(rows, i, n, places);
+	column_take(&rows->batch->time, rows->rows + i, n, times);
 	for (uint32_t k = 0; k < n; k++) {
-		struct talker *t = talkers[k];
+		struct talker *t = talkers[numbers[k]];
 
-		note(t, rows_wall_ns(rows, i + k), places[k] == PLACE_FAILURE);
-		if (t->latencies.next != t->latencies.end) {
-			*t->latencies.next = places[k];
-			t->latencies.next += places[k] < LATENCIES_NO_PLACE;
-		} else if (places[k] < LATENCIES_NO_PLACE &&
-			   latencies_add(
+		__builtin_prefetch(talkers[numbers[k + SOON < n ? k + SOON : k]], 1);
+		if (!t)
+			t = talkers[numbers[k]] = talker_of(all, rows, i + k);
+		if (!t)
+			return -1;
+		note(t, (int64_t)((uint64_t)rows->start_ns + times[k]));
+		if (places[k] >= LATENCIES_NO_PLACE) {
+			t->failures += places[k] == PLACE_FAILURE;
+		} else if (t->latencies.next != t->latencies.end) {
+			*t->latencies.next++ = (uint16_t)places[k];
+		} else if (latencies_add(
 				   &t->latencies, result_at(rows, rows->rows[i + k]).latency_us)) {
 			return -1;
 		}
@@ -346,7 +420,7 @@ int talkers_add_rows(struct talkers *all, const struct rows *rows)
 	size_t count;
 	const struct column *column = numbers_of(all, rows->batch, &count);
 
-	if (column && !reserve(all, count))
+	if (!reserve(all, column ? count : BLOCK))
 		return -1;
 	/* Of few rows only their own talkers are looked for. */
 	if (column && all->memo && is_address(all->keys[0]->about) && rows->count > count)

@@ -13,11 +13,16 @@
 #define TALKER_SEPARATOR                                                                           \
 	'\x1f' /* between the cells of a key: no cell has one, it would be escaped */
 
-/* What is written for each row comes first, close together. */
+/* In one line of the cache. */
 struct talker {
-	struct latencies latencies; /* of those that were established */
+	_Alignas(64) struct latencies latencies; /* of those that were established */
 	uint64_t attempts, failures;
 	int64_t first_ns, last_ns;
+};
+
+/* The payload of a group. */
+struct talker_entry {
+	struct talker *talker;
 	uint64_t rank; /* for who sorts them */
 };
 
@@ -26,7 +31,7 @@ struct talkers {
 	const struct column_kind *keys[TALKER_KEYS_MAX];
 	size_t key_count;
 	enum value_format format; /* of the cells, which are the key of the group */
-	struct groups groups;     /* of struct talker */
+	struct groups groups;     /* of struct talker_entry */
 	/* Below: of talkers.c. */
 	struct text key;
 	uint32_t key_bits; /* of columns of events that the key is made of */
@@ -34,11 +39,22 @@ struct talkers {
 	struct memo {
 		struct talker *talker; /* NULL: nothing */
 		uint64_t words[];      /* memo_words of them */
-	} * memo; /* NULL: some column is about the event alone, or there are too many */
+	} * memo;    /* NULL: some column is about the event alone, or there are too many */
+	void *memos; /* owned: it begins in there with a line of the cache */
 	size_t memo_words;
+	bool memo_batch; /* the last of them is the batch: the others mean something in it only */
 	struct talker **numbered; /* in this batch, by the number of the only key; NULL: not yet */
 	size_t capacity;
+	/* Where the talkers are, by slabs: close together, whatever else is allocated meanwhile. */
+	struct talker **slabs;
+	size_t slab_count, slab_used;
 };
+
+/* Of a group of talkers->groups. */
+static inline struct talker_entry *talker_entry(const struct group *group)
+{
+	return (struct talker_entry *)group->payload;
+}
 
 void talkers_prepare(struct talkers *talkers);
 void talkers_release(struct talkers *talkers);

@@ -176,9 +176,9 @@ static uint64_t rank_of(const struct talker *t, size_t fact)
 static int compare(const void *x, const void *y, void *context)
 {
 	const struct group *a = *(struct group *const *)x, *b = *(struct group *const *)y;
-	const struct talker *v = (const void *)a->payload, *w = (const void *)b->payload;
 	const struct answer *top = context;
-	int order = (v->rank > w->rank) - (v->rank < w->rank);
+	uint64_t v = talker_entry(a)->rank, w = talker_entry(b)->rank;
+	int order = (v > w) - (v < w);
 
 	if (top->sort_fact == FACTS)
 		order = compare_cells(
@@ -190,9 +190,9 @@ static int compare(const void *x, const void *y, void *context)
 static void sort(struct answer *a)
 {
 	for (size_t i = 0; a->sort_fact < FACTS && i < a->talkers.groups.count; i++) {
-		struct talker *t = (void *)a->talkers.groups.groups[i]->payload;
+		struct talker_entry *entry = talker_entry(a->talkers.groups.groups[i]);
 
-		t->rank = rank_of(t, a->sort_fact);
+		entry->rank = rank_of(entry->talker, a->sort_fact);
 	}
 	groups_sort(&a->talkers.groups, compare, a);
 }
@@ -218,7 +218,7 @@ static void put_header(const struct answer *a, struct text *line)
 
 static void put_row(const struct answer *a, const struct group *group, struct text *line)
 {
-	const struct talker *talker = (const struct talker *)group->payload;
+	const struct talker *talker = talker_entry(group)->talker;
 	struct value values[FACTS];
 	size_t start;
 

@@ -182,6 +182,24 @@ def may_hold(skip, value):
     return all(skip[8 + b // 8] >> b % 8 & 1 for b in set_bits)
 
 
+def is_width(width, encoding):
+    if encoding == 3:
+        return 1 <= width <= 64
+    return width % 8 and width < 64 if encoding == 4 else width in WIDTHS
+
+
+def part_length(bits, rows):
+    return -(-rows * bits // 128) * 16
+
+
+def length_of(width, encoding, rows):
+    """Bytes of a column in the body."""
+    if encoding < 3:
+        return width * rows
+    palette = 8 << width % 8 if encoding == 4 else 0
+    return palette + width // 8 * rows + sum(part_length(n, rows) for n in (4, 2, 1) if width & n)
+
+
 class Record:
     """What all records begin with; a known kind of a known major version has its fields."""
 
@@ -243,12 +261,12 @@ class Record:
         self.directory = [struct.unpack_from("<HBBIQ", self.body, 16 * i) for i in range(entries)]
         self.columns, self.encoded = {}, {}
         for column, width, encoding, offset, base in self.directory:
-            if column not in COLUMNS or encoding > (2 if COLUMNS[column][1] == "event" else 0):
+            if column not in COLUMNS or encoding > (4 if COLUMNS[column][1] == "event" else 0):
                 continue
             name, table, _ = COLUMNS[column]
-            if width not in WIDTHS:
+            if not is_width(width, encoding):
                 raise Damage(f"column {name}: width {width}")
-            if width and table and offset + width * self.rows[table] > len(self.body):
+            if width and table and offset + length_of(width, encoding, self.rows[table]) > len(self.body):
                 raise Damage(f"column {name} leaves the body")
             self.columns[name] = (width, offset, base)
             if encoding and self.rows[table] > 65536:
@@ -262,10 +280,33 @@ class Record:
 
     def expand(self, width, encoding, offset, base, rows):
         """The values of a column whose bytes stand apart, or of one of steps."""
-        planes = [self.body[offset + k * rows : offset + (k + 1) * rows] for k in range(width)]
+        bits = width if encoding > 2 else 8 * width
+        palette = [0]
+        if encoding == 4:
+            palette = struct.unpack_from(f"<{1 << bits % 8}Q", self.body, offset)
+            offset += 8 * len(palette)
+        planes = [self.body[offset + k * rows : offset + (k + 1) * rows] for k in range(bits // 8)]
         values = [base + int.from_bytes(bytes(plane[row] for plane in planes), "little") & U64 for row in range(rows)]
+        highest = self.parts(bits % 8, offset + bits // 8 * rows, rows)
+        for row in range(rows):
+            more = palette[highest[row]] if encoding == 4 else highest[row] << bits // 8 * 8
+            values[row] = values[row] + more & U64
         for row in range(1, rows if encoding == 2 else 0):
             values[row] = values[row - 1] + values[row] & U64
+        return values
+
+    def parts(self, bits, offset, rows):
+        """Integers of less than 8 bits, which stand in parts of 4, 2 and 1 bits."""
+        values, shift = [0] * rows, 0
+        for n in (4, 2, 1):
+            if not bits & n:
+                continue
+            each = 128 // n
+            for row in range(rows):
+                byte = self.body[offset + row // each * 16 + row % 16]
+                values[row] |= (byte >> row % each // 16 * n & (1 << n) - 1) << shift
+            offset += part_length(n, rows)
+            shift += n
         return values
 
     def value(self, name, row):
@@ -822,7 +863,7 @@ class Check:
                 values = {record.value(name, row) for row in range(n)}
                 self.expect(max(values, default=0) <= limit, f"{what} exceeds {limit}", block)
             if width * n:
-                spans.append((offset, offset + width * n))
+                spans.append((offset, offset + length_of(width, encoding, n)))
         spans.sort()
         for (_, end), (start, _) in zip(spans, spans[1:]):
             self.expect(end <= start, f"columns overlap at {start}", block)

@@ -225,7 +225,7 @@ field("uint32", "event.pid", "Process id")
 field("uint32", "event.uid", "User id")
 field("string", "late.result", "Result")
 field("uint16", "column.id", "Column", base.HEX, COLUMN_NAMES)
-field("uint8", "column.width", "Width (bytes)")
+field("uint8", "column.width", "Width (bytes, or bits)")
 field("uint8", "column.encoding", "Encoding")
 field("uint32", "column.offset", "Offset in the body")
 field("uint64", "column.base", "Base", base.HEX)
@@ -524,20 +524,46 @@ function Batch.new(record)
 			low = entry(8, 4):le_uint(), high = entry(12, 4):le_uint(),
 		}
 		batch.directory[i + 1] = column
-		if COLUMNS[column.id] and column.encoding == 0 then
+		local table_name = COLUMNS[column.id] and COLUMNS[column.id][1]
+		if table_name and column.encoding <= (table_name == "event" and 4 or 0) then
 			batch:add_column(column, body)
 		end
 	end
 	return batch
 end
 
+-- Bytes of the part of so many bits.
+local function part_length(bits, rows)
+	return math.ceil(rows * bits / 128) * 16
+end
+
+-- What a column is made of: planes, palette and parts; returns the bytes that it takes.
+local function take_apart(column, rows)
+	local bits = column.encoding < 3 and 8 * column.width or column.width
+	local length = column.encoding == 4 and 8 * 2 ^ (bits % 8) or 0
+	column.planes, column.planes_at, column.parts = math.floor(bits / 8), length, {}
+	length = length + column.planes * rows
+	local left, shift = bits % 8, 0
+	for _, n in ipairs({4, 2, 1}) do
+		if left >= n then
+			table.insert(column.parts, {at = length, bits = n, shift = shift})
+			left, shift = left - n, shift + n
+			length = length + part_length(n, rows)
+		end
+	end
+	return length
+end
+
 function Batch:add_column(column, body)
 	local table_name = COLUMNS[column.id][1]
 	local what = "column " .. COLUMN_NAMES[column.id]
-	if not WIDTHS[column.width] then
+	if not WIDTHS[column.width] and column.encoding < 3 or column.width > 64 then
 		fail("%s: width %d", what, column.width)
 	end
 	local length = column.width * (self.rows[table_name] or 0)
+	if column.encoding > 0 then
+		length = take_apart(column, self.rows[table_name])
+	end
 	if table_name == "bytes" then
 		length = body:len() - math.min(column.offset, body:len())
 	end
@@ -547,11 +573,57 @@ function Batch:add_column(column, body)
 	self.columns[column.id] = column
 end
 
+-- The integer of a row of an encoded column, as high and low half.
+function Batch:encoded(column, row)
+	local halves, highest = {[0] = 0, 0}, 0
+	for k = 0, column.planes - 1 do
+		local half = math.floor(k / 4)
+		halves[half] = halves[half] + column.data(column.planes_at + k * self.rows.event + row, 1):uint() * 256 ^ (k % 4)
+	end
+	for _, part in ipairs(column.parts) do
+		local each = 128 / part.bits
+		local byte = column.data(part.at + math.floor(row / each) * 16 + row % 16, 1):uint()
+		local shift = math.floor(row % each / 16) * part.bits
+		highest = highest + math.floor(byte / 2 ^ shift) % 2 ^ part.bits * 2 ^ part.shift
+	end
+	if column.encoding == 4 then
+		halves[0] = halves[0] + column.data(8 * highest, 4):le_uint()
+		halves[1] = halves[1] + column.data(8 * highest + 4, 4):le_uint()
+	elseif #column.parts > 0 then
+		local half = math.floor(column.planes / 4)
+		halves[half] = halves[half] + highest * 256 ^ (column.planes % 4)
+	end
+	return halves[1], halves[0]
+end
+
+-- With the base, modulo 2^64; of steps the sum of all up to that row.
+function Batch:decoded(column, row)
+	local high, low
+	local function add(h, l)
+		l = l + column.low
+		high = (h + column.high + math.floor(l / 0x100000000)) % 0x100000000
+		low = l % 0x100000000
+	end
+	if column.encoding ~= 2 then
+		add(self:encoded(column, row))
+		return high, low
+	end
+	column.sums = column.sums or {[0] = {0, 0}}
+	for i = #column.sums, row do
+		local h, l = self:encoded(column, i)
+		add(column.sums[i][1] + h, column.sums[i][2] + l)
+		column.sums[i + 1] = {high, low}
+	end
+	return column.sums[row + 1][1], column.sums[row + 1][2]
+end
+
 -- The high and low half of a value, and its bytes.
 function Batch:halves(id, row)
 	local column = self.columns[id]
 	if not column then
 		return 0, 0, nil
+	elseif column.encoding > 0 and (column.data or column.encoding == 2) then
+		return self:decoded(column, row)
 	elseif column.width == 0 or not column.data then
 		return column.high, column.low, column.entry
 	end

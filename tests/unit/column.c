@@ -39,7 +39,7 @@ static void planes_become_whole_integers(void **state)
 			uint8_t *planes = random_bytes(rows * width);
 			uint8_t *out = exact_copy(planes, rows * width);
 
-			column_undo_planes(planes, width, rows, out);
+			column_undo_bits(planes, 8 * width, rows, out, NULL);
 			for (size_t row = 0; row < rows; row++)
 				assert_true(get_le(out + row * width, width) ==
 					    in_planes(planes, width, rows, row));
@@ -98,17 +98,27 @@ static void what_is_below_is_below(void **state)
 	}
 }
 
+static uint32_t small(uint64_t value)
+{
+	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
+}
+
 static void values_of_rows_are_taken(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < COUNT(widths); i++)
-		for (int round = 0; round < 50; round++) {
+		for (int round = 0; round < 80; round++) {
 			uint32_t rows = 1 + random_below(&seed, ROWS_MAX - 1);
 			uint8_t *data = random_bytes((size_t)rows * widths[i]);
 			struct column column = {data, random_next(&seed), (uint8_t)widths[i]};
 			uint32_t taken[ROWS_MAX], count = 0;
 			uint64_t values[ROWS_MAX];
+			uint32_t smalls[ROWS_MAX];
 			uint32_t first = random_below(&seed, rows);
+
+			/* Also of sums that are near to 2^32, and of small ones. */
+			column.base >>= random_below(&seed, 64);
+			column.base = round % 3 ? column.base : UINT32_MAX - column.base % 300;
 
 			/* All from one on, or some. */
 			for (uint32_t row = first; row < rows; row++)
@@ -117,6 +127,12 @@ static void values_of_rows_are_taken(void **state)
 			column_take(&column, taken, count, values);
 			for (uint32_t k = 0; k < count; k++)
 				assert_true(values[k] == column_get(&column, taken[k]));
+			column_take_small(&column, taken, count, smalls);
+			for (uint32_t k = 0; k < count; k++)
+				assert_int_equal(smalls[k], small(values[k]));
+			column_values(&column, first, rows - first, values);
+			for (uint32_t row = first; row < rows; row++)
+				assert_true(values[row - first] == column_get(&column, row));
 			free(data);
 		}
 }

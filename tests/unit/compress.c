@@ -7,8 +7,8 @@
 
 static uint8_t record[RECORD_PLAIN_MAX];
 
-/* A batch of many equal events in record; returns its length. */
-static size_t encode(void)
+/* A batch of so many nearly equal events in record; returns its length. */
+static size_t encode_some(uint32_t events)
 {
 	struct process process = {.identity = 1, .pid = 10, .comm = bytes_of("curl")};
 	struct batch_header header = {.session = "0123456789abcde", .host = bytes_of("host")};
@@ -16,7 +16,7 @@ static size_t encode(void)
 	size_t length;
 
 	assert_non_null(builder);
-	for (uint32_t i = 0; i < EVENTS; i++) {
+	for (uint32_t i = 0; i < events; i++) {
 		struct event event = {.time_ns = 1000 + i,
 			.process = &process,
 			.daddr = {4, {127, 0, 0, 1}},
@@ -28,6 +28,11 @@ static size_t encode(void)
 	length = batch_builder_encode(builder, &header, record);
 	batch_builder_free(builder);
 	return length;
+}
+
+static size_t encode(void)
+{
+	return encode_some(EVENTS);
 }
 
 static size_t pack(void)
@@ -77,6 +82,29 @@ static void a_packed_batch_is_smaller_and_the_same(void **state)
 	batch_release(&batch);
 }
 
+/* Column by column, whether it has been tried to pack some of them or not. */
+static void what_does_not_become_smaller_stays_as_it_is(void **state)
+{
+	size_t unchanged = 0;
+
+	(void)state;
+	for (uint32_t events = 0; events < 40; events++) {
+		struct compressor *compressor = compressor_new();
+		size_t length = encode_some(events);
+		uint8_t *plain = exact_copy(record, length);
+
+		if (compressor_pack(compressor, record, length) == length) {
+			assert_memory_equal(record, plain, length);
+			unchanged++;
+		} else {
+			assert_int_equal(record[BATCH_AT_COMPRESSION], COMPRESSION_ZSTD);
+		}
+		compressor_free(compressor);
+		free(plain);
+	}
+	assert_in_range(unchanged, 1, 39);
+}
+
 static void a_length_that_lies_is_refused(void **state)
 {
 	static const uint32_t lies[] = {0, 1, 1000, 1u << 24, (1u << 24) + 1, UINT32_MAX};
@@ -122,6 +150,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_packed_batch_is_smaller_and_the_same),
+		cmocka_unit_test(what_does_not_become_smaller_stays_as_it_is),
 		cmocka_unit_test(a_length_that_lies_is_refused),
 		cmocka_unit_test(a_damaged_frame_is_refused_or_harmless),
 	};

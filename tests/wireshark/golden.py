@@ -1,6 +1,7 @@
 """The golden traces: every field of every event, hostile names, damage."""
 import gzip
 import re
+import struct
 
 import decode
 from harness import BUILD, TOP, expect, fresh, need, read, run, test
@@ -124,6 +125,31 @@ for _trace in WITH_PACKETS:
 for _name in ("plain", "details", "losses", "no-events"):
     test(f"the plug-in shows the batches of {_name}.pcapng, which has no packets")(
         lambda t=TRACES / f"{_name}.pcapng": batches(t))
+
+
+@test("the plug-in shows the events of a finished file, whose columns are encoded")
+def encoded():
+    """As if it were not compressed, which Wireshark cannot undo before 4.4."""
+    where = fresh("finished")
+    where.mkdir()
+    run(BUILD / "tests/bench/generate", where, "300", "1", "1")
+    trace = next(where.glob("*.pcapng"))
+    data = trace.read_bytes()
+    record = next(r for r in decode.records(data, None) if r.kind == decode.BATCH)
+    expect({2, 3, 4} <= {entry[2] for entry in record.directory}, f"columns {record.directory}")
+    whole = bytearray(record.bytes)
+    offset, = struct.unpack_from("<I", whole, 168)
+    whole[offset:] = record.body
+    struct.pack_into("<I", whole, 12, len(whole))
+    struct.pack_into("<I", whole, 172, len(record.body))
+    whole[182] = 0
+    block = struct.pack("<I", decode.CUSTOM) + bytes(4) + data[record.block.offset + 8 : record.block.offset + 12] + whole
+    block += bytes(-len(block) % 4) + bytes(4)
+    struct.pack_into("<I", block := bytearray(block), 4, len(block))
+    struct.pack_into("<I", block, len(block) - 4, len(block))
+    plain = where / "plain.pcapng"
+    plain.write_bytes(data[: record.block.offset] + block)
+    batches(plain)
 
 
 @test("the rows of the reader are those of tshark, with the fields of the plug-in")
