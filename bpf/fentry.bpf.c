@@ -148,7 +148,7 @@ static __always_inline void load_refusal(const __u64 *ctx, __u32 *type, int *ret
 			: BPF_CGROUP_##name)
 
 /*
- * Who is asked for, of a call that was refused, into a draft: the verifier does not know
+ * The destination of a call that was refused, into a draft: the verifier does not know
  * what stands in a map, and looks at all that follows once, not once for each family.
  * Returns 0: not of a connect() that is ours, or not known.
  */

@@ -146,7 +146,10 @@ static __always_inline void begin_open(struct open_slot *slot, __u64 key)
 }
 #endif
 
-/* Where samples of failed_only are made. By program: none of them interrupts itself on its CPU. */
+/*
+ * Where samples of failed_only are made, and what is known of a refused call. By program: none of
+ * them interrupts itself on its CPU.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, DESCRIBERS);

@@ -216,8 +216,9 @@ static int load(struct capture *c, const struct capture_options *options, struct
 
 	if (!status && kernel && c->backend->on_functions && !c->first)
 		c->first = first_attach_begin(kernel);
-	if (!status && fd >= 0)
-		kernel_types_write(fd, kernel, bpf_object__btf(c->object));
+	if (!status && fd >= 0 && kernel_types_write(fd, kernel, bpf_object__btf(c->object)))
+		status = error_set(
+			error, "cannot write down the types of the kernel: %s", strerror(errno));
 	btf__free(kernel);
 	if (!status && bpf_object__load(c->object)) {
 		c->refused = errno == EPERM && !c->backend->on_cgroup;

@@ -186,21 +186,6 @@ static void *collect_names(const struct btf *btf)
 	return names;
 }
 
-static int write_all(int fd, const void *data, size_t length)
-{
-	const char *bytes = data;
-
-	while (length) {
-		ssize_t n = write(fd, bytes, length);
-
-		if (n < 0)
-			return -1;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 int kernel_types_write(int fd, const struct btf *all, const struct btf *wanted)
 {
 	struct copy c = {.from = all, .to = btf__new_empty()};
@@ -221,8 +206,9 @@ int kernel_types_write(int fd, const struct btf *all, const struct btf *wanted)
 		data = btf__raw_data(c.to, &length);
 	if (!data)
 		data = btf__raw_data(all, &length);
-	if (data)
-		status = write_all(fd, data, length);
+	/* Into memory: all or nothing. */
+	if (data && write(fd, data, length) == (ssize_t)length)
+		status = 0;
 	tdestroy(names, free);
 	free(c.ids);
 	btf__free(c.to);

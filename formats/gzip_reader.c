@@ -132,7 +132,7 @@ struct gzip_members *gzip_members_open(int fd, uint64_t begin)
 	if (!count || count > GZIP_MEMBERS_MAX || at >= size - GZIP_END_LENGTH)
 		return NULL;
 	length = size - GZIP_END_LENGTH - at;
-	/* Of each entry and what is around it, less than three times its length. */
+	/* A table of one entry takes less than five times the entry. */
 	if (length < (uint64_t)count * GZIP_ENTRY_LENGTH ||
 		length > (uint64_t)count * 5 * GZIP_ENTRY_LENGTH)
 		return NULL;

@@ -616,7 +616,7 @@ void source_rows(struct source *s, const struct scan *scan, struct rows *rows)
 	const struct selection *selection = &s->selection;
 	uint32_t end = s->next;
 
-	if (selection->rows[selection->count - 1] < s->end)
+	if (selection->rows[selection->count - 1] < s->end) /* most often */
 		end = selection->count;
 	while (end < selection->count && selection->rows[end] < s->end)
 		end++;

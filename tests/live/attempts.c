@@ -747,6 +747,20 @@ static int refuse(int cgroup, unsigned int type)
 	return (int)syscall(SYS_bpf, BPF_PROG_ATTACH, &attach, sizeof attach);
 }
 
+/* What the kernel asks the programs of cgroups too. */
+static void refused_but_no_attempt(const struct to *t)
+{
+	int bound = socket(t->any.sa_family, SOCK_STREAM, 0);
+	int datagrams = socket(t->any.sa_family, SOCK_DGRAM, 0);
+
+	if (!bind(bound, &t->any, t->length) || errno != EPERM)
+		die("bind() is not refused");
+	if (!connect(datagrams, &t->any, t->length) || errno != EPERM)
+		die("UDP is not refused");
+	close(bound);
+	close(datagrams);
+}
+
 /* By a child of ours in a cgroup of its own. */
 static void refused_by_cgroup(const struct kind *k, uint16_t port)
 {
@@ -762,7 +776,8 @@ static void refused_by_cgroup(const struct kind *k, uint16_t port)
 		return;
 	}
 	cgroup = open(path, O_RDONLY | O_DIRECTORY);
-	if (refuse(cgroup, BPF_CGROUP_INET4_CONNECT) || refuse(cgroup, BPF_CGROUP_INET6_CONNECT))
+	if (refuse(cgroup, BPF_CGROUP_INET4_CONNECT) || refuse(cgroup, BPF_CGROUP_INET6_CONNECT) ||
+		refuse(cgroup, BPF_CGROUP_INET4_BIND) || refuse(cgroup, BPF_CGROUP_INET6_BIND))
 		die("attach to a cgroup");
 	close(cgroup);
 	child = fork();
@@ -779,6 +794,7 @@ static void refused_by_cgroup(const struct kind *k, uint16_t port)
 		if (connect_and_expect(k->name, new_socket(t.any.sa_family, 0), &t,
 			    is_mapped ? "mapped" : NULL) != EPERM)
 			die("not refused");
+		refused_but_no_attempt(&t);
 		_exit(0);
 	}
 	waitpid(child, NULL, 0);
