@@ -31,7 +31,8 @@ CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame
 LDFLAGS += -fsanitize=address,undefined
 endif
 
-BACKENDS := fentry kprobe cgroup cgroup_plain
+# Each a second time for kernels older than 5.12, see bpf/common.h.
+BACKENDS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
 # What formats/ needs.
@@ -60,13 +61,24 @@ $B/%.o: %.c
 $B/formats/column.o $B/formats/pack.o $B/replay/select.o $B/replay/talkers.o: CFLAGS += -O3
 
 # The programs for the kernel, stripped of all but their BTF and put into the recorder.
-build/bpf/%.bpf.o: bpf/%.bpf.c bpf/cgroup.bpf.c $(wildcard bpf/*.h)
+define BPF_COMPILE
 	@mkdir -p $(@D)
-	@echo "  BPF   $<"
+	@echo "  BPF   $@"
 	$Q$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
-		$(if $(CI),-Werror) \
+		$(if $(CI),-Werror) $(BPF_FLAGS) \
 		$(addprefix -isystem ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -c -o $@ $<
 	$Qllvm-strip -g $@
+endef
+BPF_FLAGS = -mcpu=v3
+build/bpf/%_older.bpf.o: BPF_FLAGS = -DOLDER
+build/bpf/%_plain.bpf.o: BPF_FLAGS = -DOLDER -DPLAIN
+
+build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(BPF_COMPILE)
+build/bpf/%_older.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(BPF_COMPILE)
+build/bpf/%_plain.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+	$(BPF_COMPILE)
 
 $B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
 	@mkdir -p $(@D)

@@ -117,7 +117,6 @@ static __always_inline void mptcp_owner(struct sample_attempt *s, __u64 mptcp)
 static __always_inline void connect_called(
 	struct bpf_sock_addr *ctx, __u8 family, const __u32 address[4], __u32 flags)
 {
-	struct capture_counters *count = this_cpu_counters();
 	__u16 dport = bpf_ntohs((__u16)ctx->user_port);
 	struct bpf_sock *sk = ctx->sk;
 	struct attempt_state *state;
@@ -126,7 +125,7 @@ static __always_inline void connect_called(
 	__u64 now, cookie;
 	int taken;
 
-	if (!count || !sk || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
+	if (!sk || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return;
 	cookie = bpf_get_socket_cookie(ctx);
 	slot = slot_of(cookie);
@@ -134,16 +133,15 @@ static __always_inline void connect_called(
 	/* Another attempt on the same socket: the one before has failed at once. */
 	if (state && state->id)
 		attempt_failed(slot, state, cookie);
-	if (!attempt_wanted(count, family, dport))
+	if (!attempt_wanted(family, dport))
 		return;
-	s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	s = sample_claim(sizeof *s);
 	if (!s) {
-		add_one(&count->lost);
+		add_one(&control.counters.lost);
 		return;
 	}
 	now = bpf_ktime_get_boot_ns();
 	__builtin_memset(s, 0, sizeof *s);
-	s->kind = SAMPLE_ATTEMPT;
 	s->time_ns = now;
 	s->family = family;
 	s->dport = dport;
@@ -166,10 +164,10 @@ static __always_inline void connect_called(
 		s->flags |= SAMPLE_UNDECIDED;
 	} else { /* no memory, or no slot: neither source nor outcome will be known */
 		s->flags |= SAMPLE_COMPLETE;
-		add_one(&count->partial);
+		add_one(&control.counters.partial);
 	}
-	add_one(&count->submitted);
-	sample_submit(s);
+	add_one(&control.counters.submitted);
+	sample_submit(s, SAMPLE_ATTEMPT);
 }
 
 /* An address of another family than the socket's is refused behind us: it names no destination. */
@@ -202,14 +200,13 @@ int connect6(struct bpf_sock_addr *ctx)
 
 static __always_inline void send_source(struct bpf_sock_ops *ctx, struct attempt_state *state)
 {
-	struct sample_source *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	struct sample_source *s = sample_claim(sizeof *s);
 
 	if (!s) {
-		count_partial();
+		add_one(&control.counters.partial);
 		return;
 	}
 	__builtin_memset(s, 0, sizeof *s);
-	s->kind = SAMPLE_SOURCE;
 	s->id = state->id;
 	s->lport = (__u16)ctx->local_port;
 	s->start_ns = state->process_start_ns;
@@ -227,7 +224,7 @@ static __always_inline void send_source(struct bpf_sock_ops *ctx, struct attempt
 		copy_address(s->saddr, local);
 		copy_address(s->daddr, remote);
 	}
-	sample_submit(s);
+	sample_submit(s, SAMPLE_SOURCE);
 }
 
 /* Why the attempt ended without success. Without BTF: no errno, but the rest. */

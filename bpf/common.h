@@ -18,19 +18,23 @@
 #define OLD_NS 3600000000000    /* no attempt takes an hour: 30 SYNs are 49 minutes */
 #define CALL_MAX_NS 60000000000 /* the connect functions do not wait for the network */
 
-const volatile struct capture_settings settings = {};
+/* By itself: what a compiler puts aside is in .rodata. */
+const volatile struct capture_settings settings SEC(".rodata.settings") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20); /* the recorder sets the size */
 } ring SEC(".maps");
 
+#ifndef OLDER /* than 5.12: they do not tell what an atomic addition has found */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* the recorder sets it */
 	__type(key, __u32);
-	__type(value, struct capture_counters);
-} counters SEC(".maps");
+	__type(value, union sample_place);
+} places SEC(".maps");
+#endif
 
 /* Variables, not maps: a program has their address, where it would look up an entry. */
 struct capture_control control SEC(".data.control");
@@ -73,14 +77,6 @@ struct {
 	__type(value, struct owner);
 } mptcp_owners SEC(".maps");
 
-static __always_inline struct capture_counters *this_cpu_counters(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&counters, &zero);
-}
-
-/* Atomic: a program can be preempted by another one on the same CPU. */
 static __always_inline void add_one(__u64 *counter)
 {
 	__sync_fetch_and_add(counter, 1);
@@ -111,9 +107,7 @@ static __always_inline int uid_listed(void)
 /* 1 if the user wants this attempt of the current task. dport in host byte order. */
 static __always_inline int filter_wants(__u8 family, __u16 dport)
 {
-	if (!settings.family && !settings.filters)
-		return 1;
-	if (settings.family && family != settings.family)
+	if (settings.filters & FILTER_FAMILY && family != settings.family)
 		return 0;
 	if (settings.filters & FILTER_PID && !pid_listed() == !(settings.filters & FILTER_PID_NOT))
 		return 0;
@@ -130,19 +124,58 @@ static __always_inline int filter_wants(__u8 family, __u16 dport)
  * only when the reader asked for it, and once. See capture/recorder.c for the
  * other half.
  */
-static __always_inline __u64 wakeup_flags(void)
+static __always_inline int wakeup_due(int filled)
 {
 	volatile __u32 *wakeup = &control.wakeup;
-	__u32 request = *wakeup;
 
-	if (request == WAKEUP_NONE)
-		return BPF_RB_NO_WAKEUP;
-	if (request == WAKEUP_AT_LEVEL &&
-		bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < settings.wakeup_bytes)
-		return BPF_RB_NO_WAKEUP;
+	if (*wakeup == WAKEUP_NONE || (*wakeup == WAKEUP_AT_LEVEL && !filled))
+		return 0;
 	*wakeup = WAKEUP_NONE;
-	return BPF_RB_FORCE_WAKEUP;
+	return 1;
 }
+
+static __always_inline int ring_filled(void)
+{
+	return control.wakeup == WAKEUP_AT_LEVEL &&
+	       bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= settings.wakeup_bytes;
+}
+
+#ifndef OLDER
+/* NULL: no room. */
+static __always_inline void *sample_claim(__u64 size)
+{
+	__u32 place;
+
+	if (control.claimed - control.taken >= settings.places_full)
+		return NULL;
+	place = (__u32)__sync_fetch_and_add(&control.claimed, 1) & settings.places_mask;
+	return bpf_map_lookup_elem(&places, &place);
+}
+
+static __always_inline void sample_submit(void *sample, __u32 kind)
+{
+	void *nothing;
+
+	__sync_lock_test_and_set((__u32 *)sample, kind);
+	if (!wakeup_due(control.claimed - control.taken >= settings.wakeup_places))
+		return;
+	nothing = bpf_ringbuf_reserve(&ring, 8, 0);
+	if (nothing)
+		bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+#else
+static __always_inline void *sample_claim(__u64 size)
+{
+	return bpf_ringbuf_reserve(&ring, size, 0);
+}
+
+static __always_inline void sample_submit(void *sample, __u32 kind)
+{
+	*(__u32 *)sample = kind;
+	bpf_ringbuf_submit(
+		sample, wakeup_due(ring_filled()) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+}
+#endif
 
 /* The thread and the users of the current task. */
 static __always_inline void name_by_helpers(struct sample_attempt *s, __u64 pid_tgid)
@@ -164,8 +197,6 @@ static __always_inline int maps_want(void)
 {
 	__u64 key;
 
-	if (!settings.filters)
-		return 1;
 	if (settings.filters & FILTER_CGROUP) {
 		key = bpf_get_current_cgroup_id();
 		if (!bpf_map_lookup_elem(&filter_cgroups, &key))
@@ -184,12 +215,12 @@ static __always_inline int maps_want(void)
 }
 
 /* Counts an attempt of the current task. 1 if the user wants it; else it is counted as filtered. */
-static __always_inline int attempt_wanted(struct capture_counters *count, __u8 family, __u16 dport)
+static __always_inline int attempt_wanted(__u8 family, __u16 dport)
 {
-	add_one(&count->seen);
-	if (filter_wants(family, dport) && maps_want())
+	add_one(&control.counters.seen);
+	if (!settings.filters || (filter_wants(family, dport) && maps_want()))
 		return 1;
-	add_one(&count->filtered);
+	add_one(&control.counters.filtered);
 	return 0;
 }
 
@@ -279,33 +310,28 @@ static __always_inline int is_begin(const struct state_change *change, int again
 		return function(change, 1);                                                        \
 	}
 
-static __always_inline void sample_submit(void *sample)
+/* For how it ended. NULL: no room. */
+static __always_inline struct sample_outcome *outcome_claim(__u64 id)
 {
-	bpf_ringbuf_submit(sample, wakeup_flags());
-}
+	struct sample_outcome *s = sample_claim(sizeof *s);
 
-/* No room for the source or for the outcome. */
-static __always_inline void count_partial(void)
-{
-	struct capture_counters *count = this_cpu_counters();
-
-	if (count)
-		add_one(&count->partial);
+	if (!s) {
+		add_one(&control.counters.partial);
+		return NULL;
+	}
+	s->reserved = 0;
+	s->id = id;
+	return s;
 }
 
 static __always_inline void outcome_submit(__u64 id, const struct sample_end *end)
 {
-	struct sample_outcome *s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+	struct sample_outcome *s = outcome_claim(id);
 
-	if (!s) {
-		count_partial();
+	if (!s)
 		return;
-	}
-	s->kind = SAMPLE_OUTCOME;
-	s->reserved = 0;
-	s->id = id;
 	s->end = *end;
-	sample_submit(s);
+	sample_submit(s, SAMPLE_OUTCOME);
 }
 
 static __always_inline void copy_address(void *to, const __u32 from[4])

@@ -28,20 +28,30 @@ static __always_inline void load_address(__u32 to[4], const struct in6_addr *fro
 	to[3] = from->in6_u.u6_addr32[3];
 }
 
+/* A subflow is a socket of the kernel, or in newer ones has the one of its connection. */
+static __always_inline int is_subflow(
+	struct sock *sk, const struct socket *socket, const struct file *file)
+{
+	struct tcp_sock *tcp = NULL;
+
+	if (!bpf_core_field_exists(tcp->is_mptcp) || (file && socket->sk == sk))
+		return 0;
+	tcp = bpf_skc_to_tcp_sock(sk);
+	return tcp && BPF_CORE_READ_BITFIELD(tcp, is_mptcp);
+}
+
 /* What is the same for both families. */
 static __always_inline int finish(
 	struct sample_attempt *s, const struct call *call, struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-	int is_mptcp = 0;
+	const struct socket *socket = sk->sk_socket;
+	const struct file *file = socket->file;
 
-	if (tcp && bpf_core_field_exists(tcp->is_mptcp))
-		is_mptcp = BPF_CORE_READ_BITFIELD(tcp, is_mptcp);
 	s->lport = sk->__sk_common.skc_num;
 	s->net_ns = sk->__sk_common.skc_net.net->ns.inum;
-	if (sk->sk_socket->file->f_flags & O_NONBLOCK)
+	if (file->f_flags & O_NONBLOCK)
 		s->flags |= SAMPLE_NONBLOCKING;
-	return end_sample(s, call, sk, is_mptcp);
+	return end_sample(s, call, sk, is_subflow(sk, socket, file));
 }
 
 SEC("fexit/tcp_v4_connect")
@@ -49,6 +59,12 @@ int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int r
 {
 	struct call call = {.ret = ret, .program = 0};
 	struct sample_attempt *s;
+	union { /* one load for two */
+		__u64 both;
+		struct {
+			__u32 daddr, saddr;
+		};
+	} addresses;
 
 	/* Such a call fails: it names no destination. */
 	if (ret && (length < IPV4_LENGTH || ADDRESS_FAMILY(address) != AF_INET))
@@ -57,8 +73,9 @@ int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int r
 	if (!s)
 		return 0;
 	/* 0.0.0.0 became a loopback address in the socket; after a failure it may be unset. */
-	*(__u32 *)s->daddr = ret ? ADDRESS_IPV4(address) : sk->__sk_common.skc_daddr;
-	*(__u32 *)s->saddr = sk->__sk_common.skc_rcv_saddr;
+	addresses.both = sk->__sk_common.skc_addrpair;
+	*(__u32 *)s->daddr = ret ? ADDRESS_IPV4(address) : addresses.daddr;
+	*(__u32 *)s->saddr = addresses.saddr;
 	if (sk->__sk_common.skc_family == AF_INET6)
 		s->flags |= SAMPLE_MAPPED;
 	return finish(s, &call, sk);
@@ -72,16 +89,14 @@ int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int r
 static __always_inline int load_failed(
 	__u32 daddr[4], struct sock *sk, const void *address, int ret, int refused)
 {
-	struct capture_counters *count;
 
 	if (settings.may_read)
 		return !bpf_probe_read_kernel(daddr, 16, address + 8);
 	load_address(daddr, &sk->__sk_common.skc_v6_daddr);
 	if (!refused && ret != -EINVAL && *(const __u8 *)(address + 8) != 0xff)
 		return 1;
-	count = this_cpu_counters();
-	if (count && attempt_wanted(count, 6, ADDRESS_PORT(address)))
-		add_one(&count->lost);
+	if (attempt_wanted(6, ADDRESS_PORT(address)))
+		add_one(&control.counters.lost);
 	return 0;
 }
 

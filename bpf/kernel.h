@@ -70,7 +70,8 @@ typedef struct {
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
-	__u16 skc_num; /* the local port, in host byte order */
+	__u64 skc_addrpair; /* the two before */
+	__u16 skc_num;      /* the local port, in host byte order */
 	__u16 skc_family;
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
@@ -123,8 +124,11 @@ struct file {
 	struct path f_path;
 };
 
+struct sock;
+
 struct socket {
 	struct file *file;
+	struct sock *sk;
 };
 
 struct sock {
@@ -203,12 +207,7 @@ struct kernfs_node___since_6_15 {
 	struct kernfs_node *__parent;
 };
 
-struct cgroup_subsys_state {
-	__u64 serial_nr; /* of all that ever were */
-};
-
 struct cgroup {
-	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 

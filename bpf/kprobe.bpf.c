@@ -29,17 +29,14 @@ struct address_head {
 static __always_inline int call_entered(
 	struct sock *sk, const void *address, int length, __u32 family, __u16 refusal)
 {
-	struct capture_counters *count = this_cpu_counters();
 	struct open_call_key key = {(__u32)bpf_get_current_pid_tgid(), family};
 	struct open_call call = {
 		.entered_ns = bpf_ktime_get_boot_ns(), .sk = (__u64)sk, .refusal = refusal};
 	struct address_head head = {};
 
-	if (!count)
-		return 0;
 	if (bpf_map_lookup_elem(&calls, &key)) {
-		add_one(&count->seen);
-		add_one(&count->lost);
+		add_one(&control.counters.seen);
+		add_one(&control.counters.lost);
 		bpf_map_delete_elem(&calls, &key);
 	}
 	/* What these functions refuse at once names no destination. */
@@ -53,8 +50,8 @@ static __always_inline int call_entered(
 	else
 		bpf_probe_read_kernel(call.daddr, 16, address + 8);
 	if (bpf_map_update_elem(&calls, &key, &call, BPF_ANY)) {
-		add_one(&count->seen);
-		add_one(&count->lost);
+		add_one(&control.counters.seen);
+		add_one(&control.counters.lost);
 	}
 	return 0;
 }

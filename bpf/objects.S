@@ -10,7 +10,10 @@ backend_\name\()_end:
 
 	.section .rodata
 	object	fentry
+	object	fentry_older
 	object	kprobe
+	object	kprobe_older
 	object	cgroup
+	object	cgroup_older
 	object	cgroup_plain
 	.section .note.GNU-stack, "", %progbits

@@ -40,14 +40,12 @@ struct {
  */
 static __always_inline void end_unseen(__u64 key, const struct open_attempt *attempt)
 {
-	struct capture_counters *count = this_cpu_counters();
-
-	if (!count || !attempt->id) /* its call was not seen to return either: counted as lost */
+	if (!attempt->id) /* its call was not seen to return either: counted as lost */
 		return;
 	if (!settings.failed_only)
-		add_one(&count->partial);
+		add_one(&control.counters.partial);
 	else if (!bpf_map_delete_elem(&held, &key))
-		add_one(&count->lost);
+		add_one(&control.counters.lost);
 }
 
 #ifdef WITH_SLOTS
@@ -188,7 +186,6 @@ static __always_inline void credit_owner(struct sample_attempt *s, struct sock *
 
 /* A connect function that returned. */
 struct call {
-	struct capture_counters *count;
 	__u64 key;
 	__u32 program; /* which, below DESCRIBERS */
 	int refused;   /* before the function was called: seldom */
@@ -237,38 +234,34 @@ static __always_inline void set_open(struct sample_attempt *s, const struct call
 static __always_inline struct sample_attempt *begin_sample(
 	struct call *call, struct sock *sk, __u32 state, __u8 family, __u16 dport)
 {
-	struct capture_counters *count = this_cpu_counters();
+	__u32 program = call->program;
 	struct sample_attempt *s;
 	struct caller caller;
 	__u64 pid_tgid;
 
-	if (!count)
-		return NULL;
-	call->count = count;
 	call->key = key_of(sk);
 	call->undecided = !call->ret && state != TCP_ESTABLISHED; /* else TCP_REPAIR */
-	if (!attempt_wanted(count, family, dport)) {
+	if (!attempt_wanted(family, dport)) {
 		forget_open(call->key);
 		return NULL;
 	}
 	if (settings.failed_only && !call->ret && !call->undecided) {
-		add_one(&count->filtered);
+		add_one(&control.counters.filtered);
 		forget_open(call->key);
 		return NULL;
 	}
 	pid_tgid = bpf_get_current_pid_tgid();
-	find_caller(&caller, pid_tgid, call->program, !call->refused);
+	find_caller(&caller, pid_tgid, program, !call->refused);
 	if (settings.failed_only)
-		s = bpf_map_lookup_elem(&drafts, &call->program);
+		s = bpf_map_lookup_elem(&drafts, &program);
 	else
-		s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
+		s = sample_claim(sizeof *s);
 	if (!s) {
-		add_one(&count->lost);
+		add_one(&control.counters.lost);
 		forget_open(call->key);
 		return NULL;
 	}
 	__builtin_memset(s, 0, sizeof *s);
-	s->kind = SAMPLE_ATTEMPT;
 	s->flags = SAMPLE_COMPLETE;
 	s->start_ns = caller.start_ns;
 	s->process = caller.process;
@@ -302,11 +295,24 @@ static __always_inline long keep_until_end(struct sample_attempt *s, __u64 key)
 	return -1;
 }
 
+/* Of failed_only. */
+static __always_inline void submit_copy(const struct sample_attempt *from)
+{
+	struct sample_attempt *s = sample_claim(sizeof *s);
+
+	if (!s) {
+		add_one(&control.counters.lost);
+		return;
+	}
+	*s = *from;
+	add_one(&control.counters.submitted);
+	sample_submit(s, SAMPLE_ATTEMPT);
+}
+
 /* Sends the sample, or keeps it until the attempt fails. */
 static __always_inline int end_sample(
 	struct sample_attempt *s, const struct call *call, struct sock *sk, int is_mptcp)
 {
-	struct capture_counters *count = call->count;
 	int followed = s->flags & SAMPLE_UNDECIDED;
 
 	if (is_mptcp && HAS_HELPER(get_current_task_btf))
@@ -314,17 +320,15 @@ static __always_inline int end_sample(
 	if (!settings.failed_only) {
 		/* The map is full: its outcome will not be known. */
 		if (call->undecided && !followed && settings.outcome_hook)
-			add_one(&count->partial);
-		add_one(&count->submitted);
-		sample_submit(s);
+			add_one(&control.counters.partial);
+		add_one(&control.counters.submitted);
+		sample_submit(s, SAMPLE_ATTEMPT);
 	} else if (call->ret) {
-		add_one(bpf_ringbuf_output(&ring, s, sizeof *s, wakeup_flags())
-				? &count->lost
-				: &count->submitted);
+		submit_copy(s);
 	} else {
 		s->flags &= ~SAMPLE_UNDECIDED;
 		if (!followed || keep_until_end(s, call->key)) {
-			add_one(&count->lost);
+			add_one(&control.counters.lost);
 			end_open(slot_of(call->key), call->key);
 		}
 	}
@@ -333,23 +337,30 @@ static __always_inline int end_sample(
 
 static __always_inline void end_held(__u64 key, const struct sample_end *end)
 {
-	struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key), *s;
-	struct capture_counters *count = this_cpu_counters();
+	struct sample_attempt *hold = bpf_map_lookup_elem(&held, &key);
 
-	if (hold && count && end->result == RESULT_ESTABLISHED) {
-		add_one(&count->filtered);
-	} else if (hold && count) {
-		s = bpf_ringbuf_reserve(&ring, sizeof *s, 0);
-		if (s) {
-			*s = *hold;
-			s->end = *end;
-			add_one(&count->submitted);
-			sample_submit(s);
-		} else {
-			add_one(&count->lost);
-		}
+	if (hold && end->result == RESULT_ESTABLISHED) {
+		add_one(&control.counters.filtered);
+	} else if (hold) {
+		hold->end = *end;
+		submit_copy(hold);
 	}
 	bpf_map_delete_elem(&held, &key);
+}
+
+/* How an attempt ended that had begun at start_ns. */
+static __always_inline void load_end(
+	struct sample_end *end, struct sock *sk, int state, __u64 start_ns)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	end->latency_ns = bpf_ktime_get_boot_ns() - start_ns;
+	end->retransmits = tcp ? tcp->total_retrans + 1 : 0;
+	end->error = state == TCP_ESTABLISHED ? 0 : (__u16)sk->sk_err;
+	end->result = state == TCP_ESTABLISHED ? RESULT_ESTABLISHED
+		      : end->error             ? RESULT_FAILED
+					       : RESULT_ABANDONED;
+	end->reserved = 0;
 }
 
 static __noinline int attempt_ended(struct sock *sk, int state)
@@ -357,25 +368,21 @@ static __noinline int attempt_ended(struct sock *sk, int state)
 	__u64 key = key_of(sk);
 	struct open_slot *slot = slot_of(key);
 	struct open_attempt *open = find_open(slot, key);
-	struct sample_end end = {.result = RESULT_ABANDONED};
-	struct tcp_sock *tcp;
+	struct sample_outcome *s;
+	struct sample_end end;
 
 	if (!open || !open->id) /* inside the call: its return tells */
 		return 0;
-	end.latency_ns = bpf_ktime_get_boot_ns() - open->start_ns;
-	tcp = bpf_skc_to_tcp_sock(sk);
-	if (tcp)
-		end.retransmits = tcp->total_retrans + 1;
-	if (state == TCP_ESTABLISHED) {
-		end.result = RESULT_ESTABLISHED;
-	} else if (sk->sk_err) {
-		end.result = RESULT_FAILED;
-		end.error = (__u16)sk->sk_err;
-	}
-	if (settings.failed_only)
+	if (settings.failed_only) {
+		load_end(&end, sk, state, open->start_ns);
 		end_held(key, &end);
-	else
-		outcome_submit(open->id, &end);
+	} else {
+		s = outcome_claim(open->id);
+		if (s) {
+			load_end(&s->end, sk, state, open->start_ns);
+			sample_submit(s, SAMPLE_OUTCOME);
+		}
+	}
 	end_open(slot, key);
 	return 0;
 }

@@ -156,7 +156,9 @@ static __always_inline __u64 send_process(
 		load_rest(s, task, 0);
 	if (can_read_texts())
 		add_texts(scratch, task, number);
-	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch), BPF_RB_NO_WAKEUP))
+	/* It is of no use before the attempt that comes behind it. */
+	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch),
+		    ring_filled() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		return 0;
 	__sync_fetch_and_add(&all_sent, 1);
 	scratch->sent.id = id;
@@ -196,7 +198,7 @@ __noinline __u64 describe(__u32 number)
  *	the parent         is the same process as long as its id is: another one that a child
  *	                   gets was there before, and so has another id
  *	what both execute  counted by their execs, see PROCESS_SAME_IMAGE
- *	the cgroup         by its number among all that ever were: a load less than to its id
+ *	the cgroup         by its id
  *	who logged in      gets a new session each time
  */
 struct look {
@@ -242,8 +244,7 @@ static __always_inline void load_look(
 		TASK(task, nsproxy->mnt_ns->ns.inum, nsproxy, mnt_ns, ns.inum));
 	l->cgroup = 0;
 	if (bpf_core_field_exists(task->cgroups))
-		l->cgroup = TASK(
-			task, cgroups->dfl_cgrp->self.serial_nr, cgroups, dfl_cgrp, self.serial_nr);
+		l->cgroup = bpf_get_current_cgroup_id();
 	l->effective = pair(OF(cred, euid.val), OF(cred, egid.val));
 	l->session = 0;
 	if (bpf_core_field_exists(task->loginuid))
@@ -304,14 +305,6 @@ static __always_inline void find_caller(
 		find_typed(caller, pid_tgid, number, look, 0);
 }
 
-/* Zero from the first zero byte on: there may be what is left of a longer name. */
-static __always_inline __u64 up_to_nul(__u64 text)
-{
-	__u64 nul = (text - 0x0101010101010101) & ~text & 0x8080808080808080;
-
-	return text & (((nul & -nul) >> 7) - 1);
-}
-
 /* The thread and the users of the current task. may_type: where typed loads are allowed. */
 static __always_inline void name_caller(struct sample_attempt *s, __u64 pid_tgid, int may_type)
 {
@@ -326,8 +319,8 @@ static __always_inline void name_caller(struct sample_attempt *s, __u64 pid_tgid
 		cred = task->cred;
 		s->uid = cred->uid.val;
 		s->gid = cred->gid.val;
-		comm[0] = up_to_nul(((const __u64 *)task->comm)[0]);
-		comm[1] = comm[0] >> 56 ? up_to_nul(((const __u64 *)task->comm)[1]) : 0;
+		comm[0] = ((const __u64 *)task->comm)[0];
+		comm[1] = ((const __u64 *)task->comm)[1];
 	} else {
 		name_by_helpers(s, pid_tgid);
 	}

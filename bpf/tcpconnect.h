@@ -141,14 +141,12 @@ struct sample_process {
 	__u8 text[];
 };
 
-/*
- * Per CPU. Once nothing is in flight, seen = submitted + filtered + lost.
- */
+/* Once nothing is in flight, seen = submitted + filtered + lost. */
 struct capture_counters {
 	__u64 seen;      /* attempts that reached the hook */
-	__u64 submitted; /* given to the ring */
+	__u64 submitted; /* given to the recorder */
 	__u64 filtered;  /* dropped by the user's filter */
-	__u64 lost;      /* no room in the ring, or the kernel missed the return of the call */
+	__u64 lost;      /* no room for the sample, or the kernel missed the return of the call */
 	__u64 partial;   /* of those submitted: no room for the source, or for the outcome */
 };
 
@@ -160,13 +158,19 @@ struct capture_counters {
 #define FILTER_UID_NOT 16u
 #define FILTER_PORT_NOT 32u
 #define FILTER_CGROUP 64u /* the map filter_cgroups is the user's: ids of cgroups */
+#define FILTER_FAMILY 256u
 #define FILTER_MOUNT 128u /* filter_mounts: inodes of mount namespaces; needs BTF */
 
 /* Read-only for the programs: the verifier removes the filters that are not used. */
 struct capture_settings {
 	__u32 filters;
-	__u32 family;       /* 4 or 6: only this one; 0: both */
-	__u64 wakeup_bytes; /* wake the reader when the ring holds this much */
+	__u32 family;        /* with FILTER_FAMILY only this one: 4 or 6 */
+	__u64 wakeup_bytes;  /* wake the reader when the ring holds this much */
+	__u64 wakeup_places; /* .. or so many places are claimed */
+	/* So many claimed, and there is no room: the rest is for who finds some at the same time.
+	 */
+	__u64 places_full;
+	__u32 places_mask;  /* their number, a power of two, less 1 */
 	__u32 failed_only;  /* keep what succeeds; only the backends that see each outcome */
 	__u32 may_read;     /* helpers that read kernel memory are allowed (no lockdown) */
 	__u32 outcome_hook; /* the tracepoint tells the outcomes */
@@ -176,19 +180,34 @@ struct capture_settings {
 	__u32 arguments;    /* with the arguments */
 	__u32 can_preempt;  /* another task may get the CPU in the middle of a program */
 	__u32 end_callback; /* cgroup: sockops tells the outcomes, with or without the tracepoint */
-	__u32 reserved;
 };
 
 /* What the sleeping reader asks for; the program that wakes it resets it. */
 enum wakeup_request {
 	WAKEUP_NONE = 0,     /* it is reading, or will look again by its own timer */
-	WAKEUP_AT_LEVEL = 1, /* wake at wakeup_bytes */
+	WAKEUP_AT_LEVEL = 1, /* wake at wakeup_bytes, or wakeup_places */
 	WAKEUP_AT_NEXT = 2,  /* wake at the next sample */
 };
 
+/* A cache line for what the recorder writes, one for what the programs do, and the request. */
 struct capture_control {
-	__u32 wakeup; /* enum wakeup_request */
-	__u32 reserved;
+	__u64 taken __attribute__((aligned(64)));   /* places: they are free again */
+	__u64 claimed __attribute__((aligned(64))); /* places, since the beginning */
+	struct capture_counters counters;
+	__u32 wakeup __attribute__((aligned(64))); /* enum wakeup_request */
+};
+
+/*
+ * Where a program puts a sample of fixed size, and the recorder takes it: a ring of
+ * them beside the ring buffer, which costs the program ten times as much. A place
+ * is claimed by its number, modulo their count. The kind is written last by the
+ * program, and made 0 by the recorder before the place is free.
+ */
+union sample_place {
+	__u32 kind;
+	struct sample_attempt attempt;
+	struct sample_source source;
+	struct sample_outcome outcome;
 };
 
 /* What the backends fentry and kprobe keep of an attempt under way, by its

@@ -26,11 +26,16 @@ enum again {
 	AGAIN_AT_STATE = 2, /* the tracepoint, a second time: any kernel that has it once */
 };
 
+/* Compiled programs, embedded. begin NULL: there is none. */
+struct backend_object {
+	const char *begin, *end;
+};
+
 struct backend {
 	const char *name, *hooks;
-	const char *object, *object_end; /* the compiled programs, embedded */
-	const char *plain,
-		*plain_end; /* the same without FEATURE_OUTCOME; NULL: by leaving it out */
+	struct backend_object object;
+	struct backend_object older; /* the same for kernels before 5.12, see bpf/common.h */
+	struct backend_object plain; /* without FEATURE_OUTCOME; NULL: by leaving it out */
 	/* A row without name ends it. First what ends an attempt, last what begins one. */
 	struct backend_program {
 		const char *name;

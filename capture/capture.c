@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define WAKEUP_FRACTION 4 /* of the ring: full enough to wake the reader */
+#define PLACES_OF_CPU 32  /* at least: an eighth of them is for those that claim at one time */
 #define SWEEP_NS 60000000000ull
 #define DRAIN_ROUNDS 1000 /* of a millisecond: the most to wait for running programs */
 
@@ -25,9 +26,11 @@ struct capture {
 	struct bpf_object *object;
 	struct first_attach *first;
 	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
-	struct ring_buffer *ring;
+	struct samples *samples;
 	struct capture_control *control; /* mapped; shared with the programs */
-	int counters_fd, cpus;
+	int cpus;
+	bool can_claim;        /* the programs can claim places for their samples */
+	uint32_t places;       /* so many */
 	unsigned int left_out; /* features that run without, a bit for each */
 	unsigned int again;    /* enum again */
 	bool can_preempt;      /* see below */
@@ -44,14 +47,6 @@ struct capture {
 static int print_verbose(enum libbpf_print_level level, const char *format, va_list arguments)
 {
 	return level == LIBBPF_DEBUG ? 0 : vfprintf(stderr, format, arguments);
-}
-
-static int ring_sample(void *context, void *data, size_t length)
-{
-	struct capture *c = context;
-
-	c->sample(c->context, data, length);
-	return 0;
 }
 
 static struct bpf_map *find_map(const struct capture *c, const char *name)
@@ -111,12 +106,43 @@ static bool has_helper(enum bpf_func_id helper)
 	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK_ADDR, helper, NULL) == 1;
 }
 
+/* Whether an atomic addition tells what it has found: since 5.12, or later in some hardware. */
+static bool can_claim(void)
+{
+	static const struct bpf_insn add[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K},
+		{.code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .off = -8},
+		{.code = BPF_STX | BPF_ATOMIC | BPF_DW,
+			.dst_reg = BPF_REG_10,
+			.off = -8,
+			.imm = BPF_ADD | BPF_FETCH},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "add", "Dual BSD/GPL", add,
+		sizeof add / sizeof *add, NULL);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+/* For about as many bytes as the ring has; more than all CPUs claim at one time. */
+static uint32_t count_places(const struct capture *c, size_t ring_bytes)
+{
+	uint32_t count = 64;
+
+	while (count < (uint32_t)c->cpus * PLACES_OF_CPU ||
+		count * sizeof(union sample_place) < ring_bytes)
+		count *= 2;
+	return count;
+}
+
 static int configure(struct capture *c, const struct capture_options *options, struct error *error)
 {
 	const struct filter *f = options->filter;
 	struct capture_settings settings = {
-		.filters = (f->pids.count ? FILTER_PID : 0) | (f->uids.count ? FILTER_UID : 0) |
-			   (f->ports.count ? FILTER_PORT : 0) |
+		.filters = (f->family ? FILTER_FAMILY : 0) | (f->pids.count ? FILTER_PID : 0) |
+			   (f->uids.count ? FILTER_UID : 0) | (f->ports.count ? FILTER_PORT : 0) |
 			   (f->pids.negated ? FILTER_PID_NOT : 0) |
 			   (f->uids.negated ? FILTER_UID_NOT : 0) |
 			   (f->ports.negated ? FILTER_PORT_NOT : 0) |
@@ -124,6 +150,9 @@ static int configure(struct capture *c, const struct capture_options *options, s
 			   (options->mount_map >= 0 ? FILTER_MOUNT : 0),
 		.family = f->family,
 		.wakeup_bytes = options->ring_bytes / WAKEUP_FRACTION,
+		.wakeup_places = c->places / WAKEUP_FRACTION,
+		.places_mask = c->places - 1,
+		.places_full = c->places - c->places / 8,
 		.failed_only = c->failed_only,
 		.may_read = may_read(),
 		.outcome_hook = !(c->left_out & FEATURE_OUTCOME),
@@ -135,10 +164,11 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		.can_preempt = c->can_preempt,
 		.end_callback = c->again & AGAIN_AT_END || c->left_out & FEATURE_OUTCOME,
 	};
-	struct bpf_map *held = find_map(c, "held");
+	struct bpf_map *held = find_map(c, "held"), *places = find_map(c, "places");
 
-	if (options->mount_map >= 0 && ((c->backend->plain && c->left_out & FEATURE_OUTCOME) ||
-					       !has_helper(BPF_FUNC_get_current_task_btf)))
+	if (options->mount_map >= 0 &&
+		((c->backend->plain.begin && c->left_out & FEATURE_OUTCOME) ||
+			!has_helper(BPF_FUNC_get_current_task_btf)))
 		return error_set(error, "--mntnsmap: this kernel cannot tell mount namespaces: it "
 					"needs BTF, and Linux 6.1 suffices");
 	if ((options->cgroup_map >= 0 &&
@@ -146,10 +176,12 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		(options->mount_map >= 0 &&
 			bpf_map__reuse_fd(find_map(c, "filter_mounts"), options->mount_map)))
 		return error_set(error, "cannot use the pinned maps: %s", strerror(errno));
-	if (bpf_map__set_initial_value(find_map(c, ".rodata"), &settings, sizeof settings) ||
+	if (bpf_map__set_initial_value(
+		    find_map(c, ".rodata.settings"), &settings, sizeof settings) ||
 		bpf_map__set_max_entries(find_map(c, "ring"), (uint32_t)options->ring_bytes) ||
 		bpf_map__set_max_entries(find_map(c, "filter_pids"), list_size(&f->pids)) ||
 		bpf_map__set_max_entries(find_map(c, "filter_uids"), list_size(&f->uids)) ||
+		(places && bpf_map__set_max_entries(places, c->places)) ||
 		(held && c->failed_only && bpf_map__set_max_entries(held, OPEN_MAX)))
 		return error_set(error, "cannot set up the maps: %s", strerror(errno));
 	return 0;
@@ -185,15 +217,15 @@ static int open_object(struct capture *c, const char *types, const struct captur
 	struct error *error)
 {
 	const struct backend *b = c->backend;
+	const struct backend_object *object = b->plain.begin && c->left_out & FEATURE_OUTCOME
+						      ? &b->plain
+					      : c->can_claim ? &b->object
+							     : &b->older;
 	LIBBPF_OPTS(
 		bpf_object_open_opts, open, .object_name = "tcpconnect", .btf_custom_path = types);
 
-	if (b->plain && c->left_out & FEATURE_OUTCOME)
-		c->object =
-			bpf_object__open_mem(b->plain, (size_t)(b->plain_end - b->plain), &open);
-	else
-		c->object =
-			bpf_object__open_mem(b->object, (size_t)(b->object_end - b->object), &open);
+	c->object =
+		bpf_object__open_mem(object->begin, (size_t)(object->end - object->begin), &open);
 	if (!c->object)
 		return error_set(error, "cannot open the programs: %s", strerror(errno));
 	for (const struct backend_program *p = b->programs; p->name; p++) {
@@ -287,12 +319,14 @@ static int open_ring(struct capture *c, struct error *error)
 		c->maps.slots = mapped;
 		c->maps.slot_size = bpf_map__value_size(slots) / OPEN_SLOTS;
 	}
-	c->counters_fd = bpf_map__fd(find_map(c, "counters"));
-	c->cpus = libbpf_num_possible_cpus();
-	c->ring = ring_buffer__new(bpf_map__fd(find_map(c, "ring")), ring_sample, c, NULL);
-	if (!c->ring)
-		return error_set(error, "cannot map the ring buffer: %s", strerror(errno));
-	return 0;
+	c->samples = samples_new(&(struct samples_source){.ring = map_fd(c, "ring"),
+					 .places = map_fd(c, "places"),
+					 .count = c->places,
+					 .control = c->control,
+					 .sample = c->sample,
+					 .context = c->context},
+		error);
+	return c->samples ? 0 : -1;
 }
 
 static void detach(struct capture *c)
@@ -307,13 +341,13 @@ static void detach(struct capture *c)
 static void unload(struct capture *c)
 {
 	detach(c);
-	ring_buffer__free(c->ring);
+	samples_free(c->samples);
 	if (c->control)
 		munmap(c->control, sizeof *c->control);
 	if (c->maps.slots)
 		munmap((void *)c->maps.slots, c->maps.slot_size * OPEN_SLOTS);
 	bpf_object__close(c->object);
-	c->ring = NULL;
+	c->samples = NULL;
 	c->control = NULL;
 	c->maps.slots = NULL;
 	c->object = NULL;
@@ -364,6 +398,9 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->sample = sample;
 	c->context = context;
 	c->can_preempt = can_preempt();
+	c->can_claim = can_claim();
+	c->cpus = libbpf_num_possible_cpus();
+	c->places = count_places(c, options->ring_bytes);
 	c->again = backend->again;
 	if (c->can_preempt) /* sockops is not left out then */
 		c->again = AGAIN_AT_STATE | (backend->on_cgroup ? AGAIN_AT_END : 0);
@@ -418,11 +455,7 @@ void capture_request_wakeup(struct capture *c, enum wakeup_request request)
 
 int capture_consume(struct capture *c, struct error *error)
 {
-	int n = ring_buffer__consume(c->ring);
-
-	if (n < 0)
-		return error_set(error, "cannot read the ring buffer: %s", strerror(-n));
-	return n;
+	return samples_consume(c->samples, error);
 }
 
 /* Calls that the kernel did not show to a program, because it was preempted in another one. */
@@ -442,24 +475,24 @@ static uint64_t recursion_misses(const struct capture *c)
 	return misses;
 }
 
+static uint64_t value_of(const __u64 *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
 struct capture_counters capture_count(const struct capture *c)
 {
-	struct capture_counters sum = c->missed, *values;
+	const struct capture_counters *counted = &c->control->counters;
+	struct capture_counters sum = c->missed;
 	uint64_t misses = recursion_misses(c);
-	uint32_t zero = 0;
 
 	sum.seen += misses;
 	sum.lost += misses;
-	values = calloc((size_t)c->cpus, sizeof *values);
-	if (values && !bpf_map_lookup_elem(c->counters_fd, &zero, values))
-		for (int i = 0; i < c->cpus; i++) {
-			sum.seen += values[i].seen;
-			sum.submitted += values[i].submitted;
-			sum.filtered += values[i].filtered;
-			sum.lost += values[i].lost;
-			sum.partial += values[i].partial;
-		}
-	free(values);
+	sum.seen += value_of(&counted->seen);
+	sum.submitted += value_of(&counted->submitted);
+	sum.filtered += value_of(&counted->filtered);
+	sum.lost += value_of(&counted->lost);
+	sum.partial += value_of(&counted->partial);
 	return sum;
 }
 

@@ -8,11 +8,9 @@
 #include "../bpf/tcpconnect.h"
 #include "../formats/filter.h"
 #include "backend.h"
+#include "samples.h"
 
 struct capture;
-
-/* Gets each sample, of unchecked length and content. */
-typedef void capture_sample(void *context, const void *sample, size_t length);
 
 struct capture_options {
 	const struct filter *filter; /* what of it the kernel can apply, runs there */
