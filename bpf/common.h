@@ -18,8 +18,7 @@
 #define OLD_NS 3600000000000    /* no attempt takes an hour: 30 SYNs are 49 minutes */
 #define CALL_MAX_NS 60000000000 /* the connect functions do not wait for the network */
 
-/* By itself: what a compiler puts aside is in .rodata. */
-const volatile struct capture_settings settings SEC(".rodata.settings") = {};
+const volatile struct capture_settings settings = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -66,16 +66,19 @@ static struct address address_of(const uint8_t bytes[16], uint8_t family)
 {
 	struct address address = {.family = family};
 
-	memcpy(address.bytes, bytes, family == 4 ? 4 : 16);
+	memcpy(address.bytes, bytes, sizeof address.bytes);
+	if (family == 4)
+		memset(address.bytes + 4, 0, sizeof address.bytes - 4);
 	return address;
 }
 
 /* A source of all zeros is one that was not chosen yet. */
 static struct address source_of(const uint8_t bytes[16], uint8_t family)
 {
-	static const uint8_t zero[16];
+	uint64_t halves[2];
 
-	return address_of(bytes, memcmp(bytes, zero, sizeof zero) ? family : 0);
+	memcpy(halves, bytes, sizeof halves);
+	return address_of(bytes, halves[0] | halves[1] ? family : 0);
 }
 
 static struct result result_of(const struct sample_end *end)

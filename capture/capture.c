@@ -137,6 +137,38 @@ static uint32_t count_places(const struct capture *c, size_t ring_bytes)
 	return count;
 }
 
+/* Where the section of data has that variable; size: of the section, if it has none. */
+static size_t offset_of(const struct btf *btf, const char *section, const char *name, size_t size)
+{
+	int id = btf ? btf__find_by_name_kind(btf, section, BTF_KIND_DATASEC) : -1;
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+	const struct btf_var_secinfo *v = type ? btf_var_secinfos(type) : NULL;
+
+	for (__u32 i = 0; v && i < btf_vlen(type); i++, v++)
+		if (!strcmp(btf__name_by_offset(btf, btf__type_by_id(btf, v->type)->name_off),
+			    name))
+			return v->offset;
+	return size;
+}
+
+/* Beside them stands what the compiler has put there. */
+static int set_settings(const struct capture *c, const struct capture_settings *settings)
+{
+	struct bpf_map *map = find_map(c, ".rodata");
+	char values[4096];
+	size_t size = 0, offset;
+	const void *now = map ? bpf_map__initial_value(map, &size) : NULL;
+
+	offset = offset_of(bpf_object__btf(c->object), ".rodata", "settings", size);
+	if (!now || size > sizeof values || offset + sizeof *settings > size) {
+		errno = EINVAL;
+		return -1;
+	}
+	memcpy(values, now, size);
+	memcpy(values + offset, settings, sizeof *settings);
+	return bpf_map__set_initial_value(map, values, size);
+}
+
 static int configure(struct capture *c, const struct capture_options *options, struct error *error)
 {
 	const struct filter *f = options->filter;
@@ -176,8 +208,7 @@ static int configure(struct capture *c, const struct capture_options *options, s
 		(options->mount_map >= 0 &&
 			bpf_map__reuse_fd(find_map(c, "filter_mounts"), options->mount_map)))
 		return error_set(error, "cannot use the pinned maps: %s", strerror(errno));
-	if (bpf_map__set_initial_value(
-		    find_map(c, ".rodata.settings"), &settings, sizeof settings) ||
+	if (set_settings(c, &settings) ||
 		bpf_map__set_max_entries(find_map(c, "ring"), (uint32_t)options->ring_bytes) ||
 		bpf_map__set_max_entries(find_map(c, "filter_pids"), list_size(&f->pids)) ||
 		bpf_map__set_max_entries(find_map(c, "filter_uids"), list_size(&f->uids)) ||

@@ -77,6 +77,7 @@ struct batch_builder {
 	bool pack;
 	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
+	uint64_t spans[VALUES]; /* of ranges; that of time is all that its width holds */
 	bool replaced;      /* a result was: the ranges of results may be too wide */
 	uint32_t row_bytes; /* of the values of an event, by their ranges */
 	size_t table_bytes; /* of all that is no event */
@@ -205,9 +206,18 @@ static inline void find_wider(const struct batch_builder *b, const uint64_t *val
 {
 	wider->row_bytes = b->row_bytes;
 	wider->changed = 0;
+#pragma GCC unroll 16
 	for (unsigned int i = first; i < VALUES; i++)
-		if (values[i] - b->ranges[i].low > b->ranges[i].high - b->ranges[i].low)
+		if (values[i] - b->ranges[i].low > b->spans[i])
 			widen(b, i, values[i], wider);
+}
+
+/* Times keep growing: what is asked of their range is only its width. */
+static uint64_t span_of(unsigned int value, const struct range *range)
+{
+	uint64_t span = range->high - range->low;
+
+	return value == VALUE_TIME && span ? UINT64_MAX >> (64 - 8 * column_width(span)) : span;
 }
 
 static void keep_wider(struct batch_builder *b, const struct wider *wider)
@@ -217,14 +227,17 @@ static void keep_wider(struct batch_builder *b, const struct wider *wider)
 		unsigned int i = (unsigned int)__builtin_ctz(left);
 
 		b->ranges[i] = wider->ranges[i];
+		b->spans[i] = span_of(i, &b->ranges[i]);
 	}
 }
 
 /* The first event: its values are the ranges. */
 static void begin_ranges(struct batch_builder *b, const uint64_t *values)
 {
-	for (unsigned int i = 0; i < VALUES; i++)
+	for (unsigned int i = 0; i < VALUES; i++) {
 		b->ranges[i] = (struct range){values[i], values[i]};
+		b->spans[i] = 0;
+	}
 }
 
 static uint32_t add(struct intern *intern, struct bytes string)
@@ -254,7 +267,7 @@ static struct endpoint add_address(
 
 	if (!address->family)
 		return (struct endpoint){0, 0};
-	if (!memcmp(address, &last->address, sizeof *address))
+	if (address_equal(address, &last->address))
 		return last->endpoint;
 	last->address = *address;
 	last->endpoint = (struct endpoint){
@@ -390,7 +403,11 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 	if (size_with(b, row + 1, wider.row_bytes) + size + 2 * IPV6_BYTES > b->most ||
 		!have_room(b, chained, size))
 		return 1;
-	keep_wider(b, &wider);
+	if (wider.changed)
+		keep_wider(b, &wider);
+	if (event->time_ns > b->ranges[VALUE_TIME].high)
+		b->ranges[VALUE_TIME].high = event->time_ns;
+#pragma GCC unroll 16
 	for (unsigned int i = 0; i < VALUES; i++)
 		b->values[i][row] = values[i];
 	if (chained) {

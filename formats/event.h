@@ -19,6 +19,15 @@ struct address {
 	uint8_t bytes[16];
 };
 
+static inline bool address_equal(const struct address *a, const struct address *b)
+{
+	uint64_t x[2], y[2];
+
+	memcpy(x, a->bytes, sizeof x);
+	memcpy(y, b->bytes, sizeof y);
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1])) && a->family == b->family;
+}
+
 #define UNKNOWN_ID INT64_C(-1) /* of the ids below that are signed: 0 and 2^32 - 1 are ids too */
 
 /*
