@@ -38,6 +38,7 @@ struct column_kind {
 	bool extra;            /* only shown on request, also in JSON and CSV */
 	enum column_about about;
 	uint32_t needs; /* columns of events, by EVENT_BIT() */
+	size_t port;    /* if it is one: its struct column in struct batch; or 0 */
 	struct value (*get)(const struct columns_row *row);
 };
 

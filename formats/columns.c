@@ -6,16 +6,18 @@
  * escaped in every style.
  */
 #include "columns.h"
+#include "alike.h"
 #include "detail.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 #define LAYOUT_MAX 32
+#define ROW_END_MAX 4
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
-#define CACHE_SLOTS 4096      /* of a run of cells, for what they looked like; a power of two */
-#define CACHE_BYTES (1u << 20)
-#define ADAPTED_MAX 60 /* a column does not grow beyond it by itself */
+#define SOME 256              /* rows that are put before they are written */
+#define WRITTEN 32768         /* bytes at a time, or more */
+#define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
 
 struct columns {
 	struct cell_layout {
@@ -24,31 +26,36 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
-		size_t run; /* of it and the next ones: cells about the same, or about two; or 0 */
-		enum column_about second; /* of the run; the first one if it has no other */
 	} cells[LAYOUT_MAX];
 	size_t count;
+	/* Of a row of a batch: cells that are put in the same way. */
+	struct part {
+		size_t first, behind;
+		enum part_kind {
+			PART_CELLS,
+			PART_ALIKE,
+			PART_CLOCK, /* one cell, as a column */
+			PART_PORT,  /* the same */
+		} kind;
+		struct alike alike;
+	} parts[LAYOUT_MAX];
+	size_t part_count;
 	enum value_format format;
-	const char *row_end; /* bcc has a space at the end of its rows, not of its header */
-	bool zeros;          /* the peers show what is unknown as zero */
-	bool colour, adapt, detail;
+	char row_end[ROW_END_MAX];
+	size_t row_end_length;
+	bool zeros; /* the peers show what is unknown as zero */
+	bool colour, adapt, detail, terminal;
 	bool started;
 	int64_t first_ns; /* of the first row */
 	struct text line;
-	/* What cells in a row that are all about the same looked like, in memory. */
-	struct cached {
-		uint64_t scope, key[2]; /* scope 0: nothing */
-		uint32_t offset, length;
-	} (*cache)[CACHE_SLOTS]; /* for each run of such cells */
-	size_t runs;
-	struct text memory;
 };
 
 /* printf formats of the peers, taken apart (facts about them: the manual's SEE ALSO). */
 static const struct style {
 	const char *name;
 	bool has_lport, zeros;
-	const char *row_end, *lport_header;
+	const char *row_end; /* bcc has a space at the end of its rows, not of its header */
+	const char *lport_header;
 	bool lport_behind_daddr;
 	int pid, comm, comm_cut, saddr, lport, daddr, dport;
 } styles[] = {
@@ -57,12 +64,18 @@ static const struct style {
 	{"libbpf", true, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
 };
 
-/* A zone may have left UTC at any time: asks for each month that a trace can speak of. */
+static const char *const row_ends[] = {
+	[FORMAT_COLUMNS] = "\n", [FORMAT_JSON] = "}\n", [FORMAT_CSV] = "\r\n"};
+
+/*
+ * A zone may have left UTC at any time that a trace can speak of. Rules are of the year: of
+ * days so far apart some are in each part of it.
+ */
 static bool zone_is_utc(void)
 {
 	struct tm tm;
 
-	for (time_t t = INT64_MIN / 1000000000; t < INT64_MAX / 1000000000; t += 30 * 24 * 3600)
+	for (time_t t = INT64_MIN / 1000000000; t < INT64_MAX / 1000000000; t += 100 * 24 * 3600)
 		if (!localtime_r(&t, &tm) || tm.tm_gmtoff)
 			return false;
 	return true;
@@ -79,8 +92,6 @@ static struct cell_layout *add(struct columns *c, const char *name, size_t lengt
 	cell->kind = kind;
 	cell->header = kind->header;
 	cell->width = kind->width;
-	if (kind->value == VALUE_CLOCK && !zone_is_utc())
-		cell->width = CLOCK_OFFSET_WIDTH;
 	cell->separator = c->count > 1 ? " " : "";
 	return cell;
 }
@@ -115,7 +126,7 @@ static int choose_style(struct columns *c, const struct columns_choice *choice, 
 	if (choice->format != FORMAT_COLUMNS)
 		return error_set(error, "--style goes with columns, not with JSON or CSV");
 	c->zeros = s->zeros;
-	c->row_end = s->row_end;
+	strcpy(c->row_end, s->row_end);
 	if (choice->time)
 		add_styled(c, "time", NULL, 9, 0, "");
 	if (choice->uid)
@@ -181,41 +192,57 @@ static void choose_all(struct columns *c)
 			add(c, column_kinds[i].name, strlen(column_kinds[i].name));
 }
 
-/* Cells about these two are kept together: few rows have one of the other alone. */
-static bool go_together(enum column_about a, enum column_about b)
+/* Takes in the cells that depend on the same. Without memory for it each is made anew. */
+static void extend(const struct columns *c, struct part *p)
 {
-	return (a == ABOUT_PROCESS && b == ABOUT_FAMILY) ||
-	       (a == ABOUT_DESTINATION && b == ABOUT_PORT);
-}
+	enum column_about about = c->cells[p->first].kind->about, second = about;
 
-/* Without memory for it, or with widths that change, each cell is made anew. */
-static void find_runs(struct columns *c)
-{
-	if (c->adapt)
-		return;
-	for (size_t i = 0, end; i < c->count; i = end) {
-		enum column_about about = c->cells[i].kind->about, second = about;
+	for (; p->behind < c->count; p->behind++) {
+		enum column_about next = c->cells[p->behind].kind->about;
 
-		for (end = i + 1; end < c->count; end++) {
-			enum column_about next = c->cells[end].kind->about;
-
-			if (second == about && go_together(about, next))
-				second = next;
-			if (next != about && next != second)
-				break;
-		}
-		if (about == ABOUT_EVENT)
-			continue;
-		c->cells[i].run = end - i;
-		c->cells[i].second = second;
-		c->runs++;
+		if (second == about && alike_go_together(about, next))
+			second = next;
+		if (next != about && next != second)
+			break;
 	}
-	c->cache = c->runs ? calloc(c->runs, sizeof *c->cache) : NULL;
-	if (!c->cache)
-		c->runs = 0;
+	if (!alike_init(&p->alike, about, second))
+		p->kind = PART_ALIKE;
 }
 
-struct columns *columns_new(const struct columns_choice *choice, struct error *error)
+static void fit_clocks(struct columns *c)
+{
+	bool asked = false, is_utc = false;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->cells[i].kind->value != VALUE_CLOCK)
+			continue;
+		is_utc = asked ? is_utc : zone_is_utc();
+		asked = true;
+		if (!is_utc)
+			c->cells[i].width = CLOCK_OFFSET_WIDTH;
+	}
+}
+
+static void find_parts(struct columns *c)
+{
+	bool plain = c->format == FORMAT_COLUMNS && !c->adapt; /* widths do not change */
+
+	for (size_t i = 0; i < c->count; i = c->parts[c->part_count++].behind) {
+		const struct column_kind *kind = c->cells[i].kind;
+		struct part *p = &c->parts[c->part_count];
+
+		p->first = i;
+		p->behind = i + 1;
+		if (kind->about != ABOUT_EVENT && !c->adapt)
+			extend(c, p);
+		else if (plain && kind->value == VALUE_CLOCK)
+			p->kind = PART_CLOCK;
+		else if (plain && kind->port)
+			p->kind = PART_PORT;
+	}
+}
+
+static struct columns *choose(const struct columns_choice *choice, struct error *error)
 {
 	struct columns *c = calloc(1, sizeof *c);
 	int status = 0;
@@ -224,12 +251,11 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 		error_set(error, "out of memory");
 		return NULL;
 	}
-	c->row_end = "";
 	c->format = choice->format;
 	c->colour = choice->colour && !choice->style;
 	c->adapt = choice->adapt && !choice->style;
+	c->terminal = choice->adapt;
 	c->detail = choice->detail && !choice->style && choice->format == FORMAT_COLUMNS;
-	tzset();
 	if (choice->style)
 		status = choose_style(c, choice, error);
 	else if (choice->names)
@@ -238,23 +264,35 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 		choose_all(c);
 	else
 		choose_usual(c, choice);
-	if (status) {
-		free(c);
+	if (!status)
+		return c;
+	free(c);
+	return NULL;
+}
+
+struct columns *columns_new(const struct columns_choice *choice, struct error *error)
+{
+	struct columns *c = choose(choice, error);
+
+	if (!c)
 		return NULL;
-	}
+	tzset();
+	fit_clocks(c);
 	if (!choice->style)
 		c->cells[c->count - 1].width = 0; /* no blanks at the end of a line */
-	find_runs(c);
+	strcat(c->row_end, row_ends[c->format]);
+	c->row_end_length = strlen(c->row_end);
+	find_parts(c);
 	return c;
 }
 
 int columns_check(const struct columns_choice *choice, struct error *error)
 {
-	struct columns *c = columns_new(choice, error);
-	int status = c ? 0 : -1;
+	struct columns *c = choose(choice, error);
+	bool good = c;
 
-	columns_free(c);
-	return status;
+	free(c);
+	return good ? 0 : -1;
 }
 
 bool columns_need_result(const struct columns *c)
@@ -279,8 +317,8 @@ void columns_free(struct columns *c)
 	if (!c)
 		return;
 	text_release(&c->line);
-	text_release(&c->memory);
-	free(c->cache);
+	for (size_t i = 0; i < c->part_count; i++)
+		alike_release(&c->parts[i].alike);
 	free(c);
 }
 
@@ -359,6 +397,12 @@ static void cut(struct text *line, size_t start, size_t length)
 	line->length = start + end;
 }
 
+static void put_separator(struct columns *c, const struct cell_layout *cell)
+{
+	if (*cell->separator)
+		text_char(&c->line, *cell->separator); /* never more than one */
+}
+
 static void put_cell(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
 {
 	struct value value = cell->kind->get(row);
@@ -366,8 +410,7 @@ static void put_cell(struct columns *c, struct cell_layout *cell, const struct c
 	struct address zero = {.family = row->event->daddr.family};
 	size_t start;
 
-	if (*cell->separator)
-		text_char(&c->line, *cell->separator); /* never more than one */
+	put_separator(c, cell);
 	if (value.kind == VALUE_UNKNOWN && c->zeros) {
 		if (cell->kind->value == VALUE_ADDRESS)
 			value = (struct value){.kind = VALUE_ADDRESS, .of = &zero};
@@ -402,99 +445,122 @@ static void put_csv(struct columns *c, struct cell_layout *cell, const struct co
 	value_put_csv(&value, cell->kind->value, &c->line);
 }
 
-/* How each format shows a cell, and ends a line. */
-static const struct {
-	void (*put)(struct columns *c, struct cell_layout *cell, const struct columns_row *row);
-	const char *end;
-} formats[] = {
-	[FORMAT_COLUMNS] = {put_cell, "\n"},
-	[FORMAT_JSON] = {put_json, "}\n"},
-	[FORMAT_CSV] = {put_csv, "\r\n"},
-};
+/* How each format shows a cell. */
+static void (*const put_as[])(
+	struct columns *c, struct cell_layout *cell, const struct columns_row *row) = {
+	[FORMAT_COLUMNS] = put_cell, [FORMAT_JSON] = put_json, [FORMAT_CSV] = put_csv};
 
 static void put_cells(struct columns *c, size_t first, size_t behind, const struct columns_row *row)
 {
 	for (size_t i = first; i < behind; i++)
-		formats[c->format].put(c, &c->cells[i], row);
+		put_as[c->format](c, &c->cells[i], row);
 }
 
-static void remember(struct columns *c, struct cached *cached, size_t start)
+static void end_row(struct columns *c)
 {
-	struct bytes made = {(uint8_t *)c->line.data + start, c->line.length - start};
+	char *out = text_reserve(&c->line, ROW_END_MAX);
 
-	if (c->memory.length + made.length > CACHE_BYTES) {
-		memset(c->cache, 0, c->runs * sizeof *c->cache);
-		c->memory.length = 0;
+	if (out) {
+		memcpy(out, c->row_end, ROW_END_MAX);
+		c->line.length += c->row_end_length;
 	}
-	cached->offset = (uint32_t)c->memory.length;
-	cached->length = (uint32_t)made.length;
-	text_put(&c->memory, made);
-	if (c->memory.failed || c->line.failed)
-		cached->scope = 0;
 }
 
-/* What the cells of a run depend on: an address is the same in all batches. */
-static void find_key(
-	const struct cell_layout *first, const struct columns_row *row, struct cached *key)
+int columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 {
-	const struct event *e = row->event;
-	const struct address *address = NULL;
-
-	if (first->kind->about == ABOUT_SOURCE)
-		address = &e->saddr;
-	else if (first->kind->about == ABOUT_DESTINATION)
-		address = &e->daddr;
-	if (address) {
-		memcpy(key->key, address->bytes, sizeof key->key);
-		key->scope = UINT64_C(1) << 63 | address->family | (uint64_t)e->daddr.family << 8;
-		if (first->second == ABOUT_PORT)
-			key->scope |= (uint64_t)e->dport << 16;
-		return;
-	}
-	key->scope = row->batch;
-	key->key[0] = column_key(first->kind->about, row);
-	key->key[1] = first->second == first->kind->about ? 0 : column_key(first->second, row);
-}
-
-/* The same, but from memory when what they are about was seen. */
-static void put_run(
-	struct columns *c, size_t run, size_t first, size_t behind, const struct columns_row *row)
-{
-	size_t start = c->line.length;
-	struct cached key, *cached;
-	uint64_t hash;
-
-	find_key(&c->cells[first], row, &key);
-	hash = (key.scope ^ key.key[0]) * UINT64_C(0x9e3779b97f4a7c15);
-	hash = (hash ^ hash >> 32 ^ key.key[1]) * UINT64_C(0x9e3779b97f4a7c15);
-	cached = &c->cache[run][(hash >> 32) % CACHE_SLOTS];
-	if (cached->scope == key.scope && cached->key[0] == key.key[0] &&
-		cached->key[1] == key.key[1]) {
-		text_put_part(&c->line, &c->memory, cached->offset, cached->length);
-		return;
-	}
-	put_cells(c, first, behind, row);
-	*cached = key;
-	remember(c, cached, start);
-}
-
-static void put_row(struct columns *c, const struct columns_row *row)
-{
-	for (size_t i = 0, run = 0; i < c->count;) {
-		size_t length = c->cells[i].run;
-
-		if (length && c->runs && row->batch)
-			put_run(c, run, i, i + length, row);
-		else
-			put_cells(c, i, i + (length ? length : 1), row);
-		run += length != 0;
-		i += length ? length : 1;
-	}
-	if (*c->row_end)
-		text_string(&c->line, c->row_end);
-	text_string(&c->line, formats[c->format].end);
+	if (!c->started)
+		columns_begin(c, row->wall_ns);
+	put_cells(c, 0, c->count, row);
+	end_row(c);
 	if (c->detail)
 		detail_put(row, &c->line);
+	return text_write(&c->line, out);
+}
+
+/* A row of a batch, and its event from when a cell asks for it. */
+struct shown {
+	const struct rows *rows;
+	uint32_t number, row; /* in rows, in the batch */
+	const struct result *late;
+	bool made;
+	struct columns_row of;
+	struct event event;
+};
+
+static const struct columns_row *make(struct shown *s)
+{
+	if (!s->made)
+		rows_get(s->rows, s->number, s->late, &s->event, &s->of);
+	s->made = true;
+	return &s->of;
+}
+
+static void put_alike(struct columns *c, struct part *p, struct shown *s)
+{
+	struct alike_key key = alike_key_of(&p->alike, s->rows, s->row, s->late);
+	struct alike_slot *slots = alike_slots(&p->alike, &key);
+	const struct alike_slot *slot = alike_find(slots, &key);
+	size_t start = c->line.length;
+
+	if (slot) {
+		alike_put(&p->alike, slot, &c->line);
+		return;
+	}
+	put_cells(c, p->first, p->behind, make(s));
+	if (!c->line.failed)
+		alike_remember(&p->alike, slots, &key,
+			(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
+}
+
+static void put_clock(struct columns *c, struct cell_layout *cell, const struct shown *s)
+{
+	size_t start;
+
+	put_separator(c, cell);
+	start = c->line.length;
+	text_time(&c->line, rows_wall_ns(s->rows, s->number), false, 6);
+	pad(c, cell, start);
+}
+
+static void put_port(struct columns *c, struct cell_layout *cell, struct shown *s)
+{
+	const char *batch = (const char *)s->rows->batch;
+	const struct column *column = (const struct column *)(batch + cell->kind->port);
+	uint16_t port = (uint16_t)column_get(column, s->row);
+	size_t start;
+
+	if (!port) {
+		put_cell(c, cell, make(s));
+		return;
+	}
+	put_separator(c, cell);
+	start = c->line.length;
+	text_unsigned(&c->line, port);
+	pad(c, cell, start);
+}
+
+static void put_parts(struct columns *c, struct shown *s)
+{
+	for (size_t i = 0; i < c->part_count; i++) {
+		struct part *p = &c->parts[i];
+
+		switch (p->kind) {
+		case PART_ALIKE:
+			put_alike(c, p, s);
+			break;
+		case PART_CLOCK:
+			put_clock(c, &c->cells[p->first], s);
+			break;
+		case PART_PORT:
+			put_port(c, &c->cells[p->first], s);
+			break;
+		case PART_CELLS:
+			put_cells(c, p->first, p->behind, make(s));
+		}
+	}
+	end_row(c);
+	if (c->detail)
+		detail_put(make(s), &c->line);
 }
 
 void columns_begin(struct columns *c, int64_t first_ns)
@@ -503,11 +569,23 @@ void columns_begin(struct columns *c, int64_t first_ns)
 	c->first_ns = first_ns;
 }
 
-void columns_put(struct columns *c, const struct columns_row *row)
+void columns_put_rows(struct columns *c, const struct rows *rows)
 {
+	const struct found *found = rows->found;
+	uint32_t left = rows->found_count;
+	struct shown s;
+
 	if (!c->started)
-		columns_begin(c, row->wall_ns);
-	put_row(c, row);
+		columns_begin(c, rows_wall_ns(rows, 0));
+	s.rows = rows;
+	for (s.number = 0; s.number < rows->count; s.number++) {
+		s.row = rows->rows[s.number];
+		for (; left && found->row < s.row; left--)
+			found++;
+		s.late = left && found->row == s.row ? &found->result : NULL;
+		s.made = false;
+		put_parts(c, &s);
+	}
 }
 
 void columns_take(struct columns *c, struct text *text)
@@ -519,8 +597,20 @@ void columns_take(struct columns *c, struct text *text)
 	c->line = empty;
 }
 
-int columns_print(struct columns *c, const struct columns_row *row, FILE *out)
+int columns_print_rows(struct columns *c, const struct rows *rows, FILE *out)
 {
-	columns_put(c, row);
+	struct rows some = *rows;
+
+	for (uint32_t left = rows->count; left; left -= some.count, some.rows += some.count) {
+		some.count = left < SOME ? left : SOME;
+		columns_put_rows(c, &some);
+		if ((c->line.length >= WRITTEN || c->terminal) && text_write(&c->line, out))
+			return -1;
+	}
+	return c->line.failed ? -1 : 0;
+}
+
+int columns_flush(struct columns *c, FILE *out)
+{
 	return text_write(&c->line, out);
 }

@@ -5,8 +5,8 @@
 
 #include <stdio.h>
 
-#include "column_kind.h"
 #include "error.h"
+#include "rows.h"
 
 /* What the user asked for. All zero: the default. */
 struct columns_choice {
@@ -43,13 +43,17 @@ uint32_t columns_need(const struct columns *columns);
 int columns_header(struct columns *columns, FILE *out);
 int columns_print(struct columns *columns, const struct columns_row *row, FILE *out);
 
+/* The same with a line for each row. But for a terminal some are kept back until the flush. */
+int columns_print_rows(struct columns *columns, const struct rows *rows, FILE *out);
+int columns_flush(struct columns *columns, FILE *out);
+
 /*
  * For several threads that print parts of the same, with columns of one choice
- * each: what the time counts from; adds a line; and what was added, for a text whose
+ * each: what the time counts from; adds lines; and what was added, for a text whose
  * memory is used again.
  */
 void columns_begin(struct columns *columns, int64_t first_ns);
-void columns_put(struct columns *columns, const struct columns_row *row);
+void columns_put_rows(struct columns *columns, const struct rows *rows);
 void columns_take(struct columns *columns, struct text *text);
 
 #endif

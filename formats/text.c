@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define NS 1000000000u
+
 void text_release(struct text *t)
 {
 	free(t->data);
@@ -55,15 +57,24 @@ static inline void put_back(char *end, uint64_t number, unsigned int count)
 		*--end = (char)('0' + number % 10);
 }
 
+/* How many digits it has: by its bits, and one more from a power of ten on. */
+static inline unsigned int count_digits(uint64_t number)
+{
+	static const uint64_t powers[] = {0, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
+		100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
+		100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
+		1000000000000000000, 10000000000000000000u};
+	unsigned int bits = 64 - (unsigned int)__builtin_clzll(number | 1);
+	unsigned int fewest = bits * 1233 >> 12; /* log10(2) */
+
+	return fewest + (number >= powers[fewest]);
+}
+
 void text_unsigned(struct text *t, uint64_t number)
 {
-	unsigned int count = 1;
-	char *out;
+	unsigned int count = count_digits(number);
+	char *out = text_reserve(t, count);
 
-	for (uint64_t limit = 10; number >= limit; limit *= 10)
-		if (++count == 20) /* the most that there are */
-			break;
-	out = text_reserve(t, count);
 	if (!out)
 		return;
 	put_back(out + count, number, count);
@@ -88,9 +99,9 @@ void text_thousandths(struct text *t, uint64_t number)
 	put_digits(t, (uint32_t)(number % 1000), 3);
 }
 
-static void remember_second(struct text *t, int64_t second, bool utc)
+static void remember_second(struct text *t, int64_t wall_ns, bool utc)
 {
-	time_t when = second;
+	time_t when = wall_ns / NS - (wall_ns % NS < 0);
 	struct tm tm;
 	long east;
 
@@ -109,36 +120,39 @@ static void remember_second(struct text *t, int64_t second, bool utc)
 	else
 		strcpy(t->time.zone, "Z");
 	t->time.zone_length = (uint8_t)strlen(t->time.zone);
-	t->time.second = second;
+	t->time.begin_ns = (uint64_t)when * NS;
 	t->time.utc = utc;
 	t->time.valid = true;
 }
 
 void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 {
-	int64_t second = wall_ns / 1000000000, ns = wall_ns % 1000000000;
+	uint64_t ns = (uint64_t)wall_ns - t->time.begin_ns;
 	char *out;
 
-	if (ns < 0) {
-		ns += 1000000000;
-		second--;
+	if (ns >= NS || !t->time.valid || t->time.utc != utc) {
+		remember_second(t, wall_ns, utc);
+		ns = (uint64_t)wall_ns - t->time.begin_ns;
 	}
-	if (!t->time.valid || t->time.second != second || t->time.utc != utc)
-		remember_second(t, second, utc);
 	out = text_reserve(t, sizeof t->time.date + 10 + sizeof t->time.zone);
 	if (!out)
 		return;
 	memcpy(out, t->time.date, sizeof t->time.date); /* more than it may be long */
 	out += t->time.date_length;
-	if (digits) {
-		uint32_t fraction = (uint32_t)ns;
-
-		for (unsigned int i = digits; i < 9; i++)
-			fraction /= 10;
+	if (digits)
 		*out++ = '.';
-		put_back(out + digits, fraction, digits);
-		out += digits;
+	switch (digits) {
+	case 3:
+		put_back(out + 3, ns / 1000000, 3);
+		break;
+	case 6:
+		put_back(out + 6, ns / 1000, 6);
+		break;
+	case 9:
+		put_back(out + 9, ns, 9);
+		break;
 	}
+	out += digits;
 	memcpy(out, t->time.zone, sizeof t->time.zone);
 	t->length = (size_t)(out + t->time.zone_length - t->data);
 }

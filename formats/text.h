@@ -14,7 +14,7 @@ struct text {
 	bool failed; /* out of memory: what was put since then is lost */
 	/* The second that text_time() put last: most events have that of the one before. */
 	struct {
-		int64_t second;
+		uint64_t begin_ns; /* unsigned: hostile times wrap */
 		bool valid, utc;
 		char date[32], zone[8];
 		uint8_t date_length, zone_length;
@@ -27,7 +27,7 @@ void text_release(struct text *text);
 char *text_grow(struct text *text, size_t length);
 
 /* So many bytes behind the text may be read and written. */
-#define TEXT_SLACK 32
+#define TEXT_SLACK 40
 
 /* Room for so many more bytes at data + length, which the caller adds to length. NULL: failed. */
 static inline char *text_reserve(struct text *text, size_t length)
@@ -65,8 +65,8 @@ static inline void text_put_part(
 
 	if (!out)
 		return;
-	for (size_t i = 0; i < length; i += TEXT_SLACK)
-		memcpy(out + i, from->data + offset + i, TEXT_SLACK);
+	for (size_t i = 0; i < length; i += 32)
+		memcpy(out + i, from->data + offset + i, 32);
 	text->length += length;
 }
 

@@ -15,8 +15,6 @@
 
 #define PROGRAM "tcpconnect-read"
 
-#define OUTPUT_SIZE (256u << 10) /* written at a time */
-
 enum { EXIT_COMPLETE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
 
 static volatile sig_atomic_t stopped;
@@ -89,13 +87,22 @@ struct sink {
 	struct timespec began; /* of the first row, by CLOCK_MONOTONIC */
 };
 
+/* Writes the rows so far. */
+static int sink_flush(struct sink *sink, struct error *error)
+{
+	if (sink->printer)
+		return printer_flush(sink->printer, error);
+	return sink->columns && columns_flush(sink->columns, stdout)
+		       ? error_set(error, "out of memory")
+		       : 0;
+}
+
 /* context: struct sink */
 static void settle(void *context)
 {
-	struct sink *sink = context;
 	struct error ignored; /* of the next row */
 
-	printer_flush(sink->printer, &ignored);
+	sink_flush(context, &ignored);
 }
 
 /* What is wrong with a trace is said behind the rows before it. context: struct sink */
@@ -105,7 +112,7 @@ static void report(void *context, const struct error *error)
 	struct error ignored;
 
 	/* If they cannot be written, that is the end. */
-	if (!sink->printer || !printer_flush(sink->printer, &ignored))
+	if (!sink_flush(sink, &ignored))
 		say(sink->progress, error);
 }
 
@@ -237,33 +244,51 @@ static int sink_row(
 	return status;
 }
 
-/* The next row or rows. Returns 1; 0: the end, perhaps for now; -1: see error. */
-static int sink_next(struct sink *sink, struct merge *merge, struct error *error)
+static int show_rows(
+	struct sink *sink, struct merge *merge, const struct rows *rows, struct error *error)
 {
-	struct columns_row row;
-	struct held_row held;
-	struct rows rows;
-	int n;
+	struct held *held;
 
+	sink->rows += rows->count;
 	if (sink->printer) {
-		n = merge_next_held(merge, &held);
-		sink->rows += n > 0;
-		if (n < 0)
-			error_set(error, "out of memory");
-		return n > 0 && printer_add(sink->printer, &held, error) ? -1 : n;
+		held = merge_held(merge);
+		return held ? printer_add(sink->printer, held, rows, error)
+			    : error_set(error, "out of memory");
 	}
-	if (!sink->any_order)
-		return merge_next(merge, &row) ? (sink_row(sink, merge, &row, error) ? -1 : 1) : 0;
-	if (!merge_next_rows(merge, &rows))
-		return 0;
-	return answer_add_rows(sink->options->answer_kind, sink->answer, &rows, error) ? -1 : 1;
+	if (columns_print_rows(sink->columns, rows, stdout))
+		return error_set(error, "out of memory");
+	if (ferror_unlocked(stdout))
+		return error_set(error, "cannot write to standard output: %s", strerror(errno));
+	return 0;
+}
+
+/* The next row or rows, at most so many. Returns 1; 0: the end, perhaps for now; -1: see error. */
+static int sink_next(struct sink *sink, struct merge *merge, uint64_t most, struct error *error)
+{
+	const struct rows *rows;
+	struct columns_row row;
+	int status;
+
+	if (sink->extract || sink->options->pace_milli || (sink->answer && !sink->any_order)) {
+		if (!merge_next(merge, &row))
+			return 0;
+		status = sink_row(sink, merge, &row, error);
+	} else {
+		rows = merge_next_rows(merge, most);
+		if (!rows)
+			return 0;
+		status = sink->answer ? answer_add_rows(sink->options->answer_kind, sink->answer,
+						rows, error)
+				      : show_rows(sink, merge, rows, error);
+	}
+	return status ? -1 : 1;
 }
 
 static int sink_close(struct sink *sink, const struct merge *merge, struct error *error)
 {
 	if (sink->extract)
 		return extract_finish(sink->extract, error);
-	if (sink->printer && printer_flush(sink->printer, error))
+	if (sink_flush(sink, error))
 		return -1;
 	if (sink->answer && sink->options->answer_kind->print(sink->answer, merge, stdout, error))
 		return -1;
@@ -292,7 +317,7 @@ static int read_all(
 		}
 		if (limit && sink->rows >= limit)
 			break;
-		n = sink_next(sink, merge, error);
+		n = sink_next(sink, merge, limit ? limit - sink->rows : UINT64_MAX, error);
 		if (n < 0)
 			return -1;
 		if (n > 0)
@@ -300,6 +325,8 @@ static int read_all(
 		more = follow;
 		if (!follow)
 			break;
+		if (sink_flush(sink, error))
+			return -1;
 		if (fflush(stdout))
 			return error_set(
 				error, "cannot write to standard output: %s", strerror(errno));
@@ -419,8 +446,6 @@ int main(int argc, char **argv)
 	int status = EXIT_USAGE;
 	struct error error;
 
-	if (!isatty(STDOUT_FILENO))
-		setvbuf(stdout, NULL, _IOFBF, OUTPUT_SIZE);
 	signal(SIGPIPE, SIG_DFL); /* ends quietly, also when it was inherited as ignored */
 	if (read_options_parse(&options, argc, argv, &error)) {
 		say(NULL, &error);

@@ -403,13 +403,25 @@ static struct source *next_source(struct merge *m)
 	return m->current;
 }
 
-int merge_next_rows(struct merge *m, struct rows *rows)
+/* The last time at which a row of the first source is still before those of the others. */
+static int64_t until_of(const struct merge *m)
+{
+	const struct source *other;
+
+	if (m->heap_count == 1 || m->scan.any_order)
+		return INT64_MAX;
+	other = m->heap[1];
+	if (m->heap_count > 2 && is_before(m, m->heap[2], other))
+		other = m->heap[2];
+	/* It is not at the earliest time of all, if it was added before the first one. */
+	return other->wall_ns - (other->order < m->heap[0]->order);
+}
+
+const struct rows *merge_next_rows(struct merge *m, uint64_t most)
 {
 	struct source *s = next_source(m);
 
-	if (s)
-		source_rows(s, &m->scan, rows);
-	return s != NULL;
+	return s ? source_rows(s, most, until_of(m)) : NULL;
 }
 
 void merge_hold(struct merge *m, void (*settle)(void *context))
@@ -417,16 +429,9 @@ void merge_hold(struct merge *m, void (*settle)(void *context))
 	m->scan.settle = settle;
 }
 
-int merge_next_held(struct merge *m, struct held_row *row)
+struct held *merge_held(struct merge *m)
 {
-	struct source *s = next_source(m);
-
-	if (!s)
-		return 0;
-	row->held = source_hold(s);
-	row->row = s->row;
-	row->late = source_found(s);
-	return row->held ? 1 : -1;
+	return source_hold(m->current);
 }
 
 int merge_next(struct merge *m, struct columns_row *row)

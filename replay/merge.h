@@ -66,14 +66,17 @@ bool merge_has_several_hosts(struct merge *merge);
 int merge_next(struct merge *merge, struct columns_row *row);
 
 /*
- * The same, but of a batch that may be held beyond the next call. settle, which
- * gets the context of report, must see to it that none is. -1: out of memory.
+ * The same, but as many rows of one batch as follow each other, at most so many; with
+ * merge_any_order() all of it. NULL: the end.
+ */
+const struct rows *merge_next_rows(struct merge *merge, uint64_t most);
+
+/*
+ * The batch of these rows, which may be held beyond the next call. settle, which gets the
+ * context of report, must see to it that none is. NULL: out of memory.
  */
 void merge_hold(struct merge *merge, void (*settle)(void *context));
-int merge_next_held(struct merge *merge, struct held_row *row);
-
-/* The same, but all rows of a batch at once; only with merge_any_order(). */
-int merge_next_rows(struct merge *merge, struct rows *rows);
+struct held *merge_held(struct merge *merge);
 
 /* After the end: tells what is missing of the sessions that were read. */
 void merge_report_missing(struct merge *merge);

@@ -11,21 +11,17 @@
 struct piece {
 	struct task task; /* the first member */
 	struct printer *printer;
-	uint32_t count, held_count;
+	uint32_t count, run_count, found_count, held_count;
 	struct held *held[HELD_MAX]; /* each once */
 	struct text text;
-	struct piece_row {
-		const struct held *held;
-		uint32_t row;
-		bool is_late;
-		struct result late;
-	} rows[PRINTER_ROWS];
+	struct rows runs[PRINTER_ROWS]; /* of what follows */
+	uint32_t rows[PRINTER_ROWS];
+	struct found found[PRINTER_ROWS];
 };
 
 struct printer {
 	struct pool *pool;
 	FILE *out;
-	uint32_t bits;
 	struct columns *columns[THREADS_MAX]; /* for each thread */
 	bool started, failed;
 	struct error error;
@@ -57,21 +53,9 @@ static void print(struct task *task, unsigned int thread)
 {
 	struct piece *piece = (struct piece *)task;
 	struct columns *columns = piece->printer->columns[thread];
-	struct rows rows = {.bits = piece->printer->bits};
-	struct columns_row row;
-	struct event event;
 
-	for (uint32_t i = 0; i < piece->count; i++) {
-		const struct piece_row *from = &piece->rows[i];
-		const struct batch *batch = &from->held->batch;
-
-		rows.batch = batch;
-		rows.generation = from->held->generation;
-		rows.rows = &from->row;
-		rows.start_ns = batch_wall_ns(batch, batch->header.first_ns);
-		rows_get(&rows, 0, from->is_late ? &from->late : NULL, &event, &row);
-		columns_put(columns, &row);
-	}
+	for (uint32_t i = 0; i < piece->run_count; i++)
+		columns_put_rows(columns, &piece->runs[i]);
 	columns_take(columns, &piece->text);
 }
 
@@ -101,11 +85,10 @@ struct printer *printer_new(
 			printer_free(p);
 			return NULL;
 		}
-		memset(p->pieces[i], 0, offsetof(struct piece, rows));
+		memset(p->pieces[i], 0, offsetof(struct piece, runs));
 		p->pieces[i]->task.run = print;
 		p->pieces[i]->printer = p;
 	}
-	p->bits = columns_need(p->columns[0]);
 	return p;
 }
 
@@ -117,7 +100,7 @@ static void write_first(struct printer *p)
 	pool_wait(p->pool, &piece->task);
 	for (uint32_t i = 0; i < piece->held_count; i++)
 		held_release(piece->held[i]);
-	piece->count = piece->held_count = 0;
+	piece->count = piece->run_count = piece->found_count = piece->held_count = 0;
 	p->first = (p->first + 1) % p->piece_count;
 	p->given--;
 	if (p->failed)
@@ -143,43 +126,55 @@ static void give(struct printer *p)
 }
 
 /* What time columns count from. */
-static void begin(struct printer *p, const struct held_row *row)
+static void begin(struct printer *p, const struct rows *rows)
 {
-	const struct batch *b = &row->held->batch;
-	int64_t wall_ns = batch_wall_ns(b, b->header.first_ns + column_get(&b->time, row->row));
-
 	for (unsigned int i = 0; i < pool_threads(p->pool); i++)
-		columns_begin(p->columns[i], wall_ns);
+		columns_begin(p->columns[i], rows_wall_ns(rows, 0));
 	p->started = true;
 }
 
-int printer_add(struct printer *p, const struct held_row *row, struct error *error)
+/* As many of the rows as have room, which go from them. */
+static void add(struct printer *p, struct held *held, struct rows *rows)
 {
 	struct piece *piece = current(p);
-	struct piece_row *to;
+	struct rows *run = &piece->runs[piece->run_count++];
+	uint32_t room = PRINTER_ROWS - piece->count;
 
-	if (!p->started)
-		begin(p, row);
 	if (!piece->count)
 		p->marks++;
-	if (p->failed) {
-		*error = p->error;
-		return -1;
+	if (held->mark != p->marks) {
+		held->mark = p->marks;
+		held->users++;
+		piece->held[piece->held_count++] = held;
 	}
-	if (row->held->mark != p->marks) {
-		row->held->mark = p->marks;
-		row->held->users++;
-		piece->held[piece->held_count++] = row->held;
-	}
-	to = &piece->rows[piece->count++];
-	to->held = row->held;
-	to->row = row->row;
-	to->is_late = row->late;
-	if (row->late)
-		to->late = *row->late;
+	*run = *rows;
+	run->batch = &held->batch;
+	run->count = rows->count < room ? rows->count : room;
+	run->rows = piece->rows + piece->count;
+	memcpy(piece->rows + piece->count, rows->rows, run->count * sizeof *rows->rows);
+	piece->count += run->count;
+	rows->rows += run->count;
+	rows->count -= run->count;
+	run->found = piece->found + piece->found_count;
+	for (run->found_count = 0;
+		rows->found_count && rows->found->row <= piece->rows[piece->count - 1];
+		rows->found++, rows->found_count--, run->found_count++)
+		piece->found[piece->found_count++] = *rows->found;
 	if (piece->count == PRINTER_ROWS || piece->held_count == HELD_MAX)
 		give(p);
-	return 0;
+}
+
+int printer_add(struct printer *p, struct held *held, const struct rows *rows, struct error *error)
+{
+	struct rows left = *rows;
+
+	if (!p->started)
+		begin(p, rows);
+	while (left.count && !p->failed)
+		add(p, held, &left);
+	if (p->failed)
+		*error = p->error;
+	return p->failed ? -1 : 0;
 }
 
 int printer_flush(struct printer *p, struct error *error)

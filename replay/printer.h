@@ -17,7 +17,8 @@ struct printer *printer_new(
 void printer_free(struct printer *printer);
 
 /* Both return 0, or -1: it could not be printed or written, now or before; see error. */
-int printer_add(struct printer *printer, const struct held_row *row, struct error *error);
+int printer_add(
+	struct printer *printer, struct held *held, const struct rows *rows, struct error *error);
 
 /* Prints and writes what was added: no batch is held any more. */
 int printer_flush(struct printer *printer, struct error *error);

@@ -25,7 +25,7 @@ struct selector *selector_new(const struct filter *filter)
 	s->texts = filter->comms.count || filter->exes.count || filter->containers.count ||
 		   filter->cgroups.count || filter->ancestors.count;
 	s->processes = s->texts || filter->pids.count || filter->uids.count;
-	for (uint32_t port = 0; port < PORTS; port++)
+	for (uint32_t port = 0; filter->ports.count && port < PORTS; port++)
 		s->ports[port] = filter_wants_port(filter, (uint16_t)port);
 	return s;
 }

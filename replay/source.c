@@ -33,7 +33,6 @@ struct held *source_hold(struct source *s)
 	if (!h || s->held)
 		return h;
 	h->batch = s->batch;
-	h->generation = s->generation;
 	h->users = 1;
 	return s->held = h;
 }
@@ -326,6 +325,10 @@ static int select_batch(struct source *s, struct scan *scan, bool ready)
 	s->next = s->found_next = s->found_count = 0;
 	s->generation = ++scan->generation;
 	s->owned = ready;
+	s->rows = (struct rows){.batch = b,
+		.generation = s->generation,
+		.bits = scan->bits,
+		.start_ns = batch_wall_ns(b, b->header.first_ns)};
 	if (!ready && source_prepare(scan, &s->selection, b, &error)) {
 		trace_reader_damaged(s->reader, &error);
 		scan_report(scan, &error);
@@ -534,8 +537,7 @@ static bool next_row(struct source *s)
 		return false;
 	s->row = row = selection->rows[i];
 	/* Of no use where rows may come in any order: the time may not be there. */
-	s->wall_ns = batch_wall_ns(
-		&s->batch, s->batch.header.first_ns + column_get(&s->batch.time, row));
+	s->wall_ns = (int64_t)((uint64_t)s->rows.start_ns + column_get(&s->batch.time, row));
 	while (s->found_next < s->found_count && s->found[s->found_next].row < row)
 		s->found_next++;
 	return true;
@@ -595,7 +597,7 @@ void source_resume(struct source *s, struct scan *scan)
 	end(s, scan);
 }
 
-const struct result *source_found(const struct source *s)
+static const struct result *found_result(const struct source *s)
 {
 	const struct found *next = s->found + s->found_next;
 
@@ -604,30 +606,33 @@ const struct result *source_found(const struct source *s)
 
 void source_event(const struct source *s, const struct scan *scan, struct event *event)
 {
-	const struct result *late = source_found(s);
+	const struct result *late = found_result(s);
 
 	batch_event_part(&s->batch, s->row, scan->bits, event);
 	if (late)
 		event->result = *late;
 }
 
-void source_rows(struct source *s, const struct scan *scan, struct rows *rows)
+const struct rows *source_rows(struct source *s, uint64_t most, int64_t until_ns)
 {
 	const struct selection *selection = &s->selection;
-	uint32_t end = s->next;
+	uint32_t first = s->next, end = selection->count;
+	struct rows *rows = &s->rows;
 
-	if (selection->rows[selection->count - 1] < s->end) /* most often */
-		end = selection->count;
-	while (end < selection->count && selection->rows[end] < s->end)
-		end++;
-	*rows = (struct rows){.batch = &s->batch,
-		.generation = s->generation,
-		.bits = scan->bits,
-		.rows = selection->rows + s->next,
-		.count = end - s->next,
-		.found = s->found ? s->found + s->found_next : NULL,
-		.found_count = s->found_count - s->found_next,
-		.start_ns = batch_wall_ns(&s->batch, s->batch.header.first_ns)};
+	if (selection->rows[end - 1] >= s->end) /* rarely */
+		for (end = first + 1; selection->rows[end] < s->end; end++)
+			continue;
+	if (end - first > most)
+		end = first + (uint32_t)most;
+	rows->rows = selection->rows + first;
+	if (until_ns != INT64_MAX)
+		for (uint32_t behind = first + 1; behind < end; behind++)
+			if (rows_wall_ns(rows, behind - first) > until_ns)
+				end = behind;
+	rows->count = end - first;
+	rows->found = s->found ? s->found + s->found_next : NULL;
+	rows->found_count = s->found_count - s->found_next;
 	s->next = end - 1;
 	s->row = selection->rows[s->next];
+	return rows;
 }

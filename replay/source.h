@@ -10,7 +10,7 @@
 #include "held.h"
 #include "join.h"
 #include "progress.h"
-#include "rows.h"
+#include "../formats/rows.h"
 #include "select.h"
 
 /* What all sources share. */
@@ -54,6 +54,7 @@ struct source {
 	uint32_t row, end;
 	struct selection selection; /* of the batch */
 	uint32_t next;              /* in it: the row */
+	struct rows rows;           /* of the batch, that were taken last */
 	struct trace_reader *reader;
 	struct pcapng_position at; /* of the batch */
 	struct batch batch;
@@ -95,11 +96,11 @@ void source_event(const struct source *source, const struct scan *scan, struct e
 /* The batch at hand, which its users may keep; the source is one of them. NULL: no memory. */
 struct held *source_hold(struct source *source);
 
-/* The late result of the row at hand, or NULL. */
-const struct result *source_found(const struct source *source);
-
-/* Takes the row at hand and those of its batch that follow; it is at the last one then. */
-void source_rows(struct source *source, const struct scan *scan, struct rows *rows);
+/*
+ * Takes the row at hand and those of its batch that follow, up to the first that is later
+ * than that; at most so many. It is at the last one then. until_ns: INT64_MAX: any time.
+ */
+const struct rows *source_rows(struct source *source, uint64_t most, int64_t until_ns);
 
 /* Of what is read ahead nothing may be left. */
 void source_release(struct source *source);

@@ -7,7 +7,7 @@
 #include "../formats/groups.h"
 #include "../formats/text.h"
 #include "latencies.h"
-#include "rows.h"
+#include "../formats/rows.h"
 
 #define TALKER_KEYS_MAX 16
 #define TALKER_SEPARATOR                                                                           \

@@ -3,7 +3,7 @@
 #ifndef ROWS_H
 #define ROWS_H
 
-#include "../formats/columns.h"
+#include "column_kind.h"
 
 /* A result that became known after its event was written. */
 struct found {
