@@ -78,9 +78,9 @@ struct batch_builder {
 	struct skip_set *skip; /* NULL: no summary */
 	struct range ranges[VALUES];
 	uint64_t spans[VALUES]; /* of ranges; that of time is all that its width holds */
-	bool replaced;      /* a result was: the ranges of results may be too wide */
-	uint32_t row_bytes; /* of the values of an event, by their ranges */
-	size_t table_bytes; /* of all that is no event */
+	bool replaced;          /* a result was: the ranges of results may be too wide */
+	uint32_t row_bytes;     /* of the values of an event, by their ranges */
+	size_t table_bytes;     /* of all that is no event */
 	uint64_t values[VALUES][ROWS];
 	uint32_t process[BATCH_EVENTS_MAX];
 	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
