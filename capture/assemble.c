@@ -166,18 +166,28 @@ static struct waiting *find_waiting(struct assemble *a, uint64_t id)
 	return entry && entry->waiting ? slot(a, (uint32_t)entry->number) : NULL;
 }
 
-static void take_source(struct assemble *a, const struct sample_source *s)
+/* Looked at where it is, like an attempt. */
+static void take_source(struct assemble *a, const uint8_t *sample)
 {
-	struct waiting *w = find_waiting(a, s->id);
+	struct waiting *w;
+	uint64_t id;
 
+	memcpy(&id, sample + offsetof(struct sample_source, id), sizeof id);
+	w = find_waiting(a, id);
 	if (!w || w->sample.flags & SAMPLE_COMPLETE)
 		return;
-	memcpy(w->sample.saddr, s->saddr, sizeof s->saddr);
-	memcpy(w->sample.daddr, s->daddr, sizeof s->daddr);
-	w->sample.lport = s->lport;
-	w->sample.net_ns = s->net_ns;
-	w->sample.start_ns = s->start_ns;
-	w->sample.process = s->process;
+	memcpy(w->sample.saddr, sample + offsetof(struct sample_source, saddr),
+		sizeof w->sample.saddr);
+	memcpy(w->sample.daddr, sample + offsetof(struct sample_source, daddr),
+		sizeof w->sample.daddr);
+	memcpy(&w->sample.lport, sample + offsetof(struct sample_source, lport),
+		sizeof w->sample.lport);
+	memcpy(&w->sample.net_ns, sample + offsetof(struct sample_source, net_ns),
+		sizeof w->sample.net_ns);
+	memcpy(&w->sample.start_ns, sample + offsetof(struct sample_source, start_ns),
+		sizeof w->sample.start_ns);
+	memcpy(&w->sample.process, sample + offsetof(struct sample_source, process),
+		sizeof w->sample.process);
 	w->sample.flags |= SAMPLE_COMPLETE;
 }
 
@@ -208,7 +218,6 @@ static void take_outcome(struct assemble *a, const struct sample_outcome *s)
 
 void assemble_sample(struct assemble *a, const void *sample, size_t length)
 {
-	struct sample_source source;
 	struct sample_outcome outcome;
 	__u32 kind = 0;
 
@@ -216,9 +225,8 @@ void assemble_sample(struct assemble *a, const void *sample, size_t length)
 		memcpy(&kind, sample, sizeof kind);
 	if (kind == SAMPLE_ATTEMPT && take_attempt(a, sample, length))
 		return;
-	if (kind == SAMPLE_SOURCE && length == sizeof source) {
-		memcpy(&source, sample, sizeof source);
-		take_source(a, &source);
+	if (kind == SAMPLE_SOURCE && length == sizeof(struct sample_source)) {
+		take_source(a, sample);
 		return;
 	}
 	if (kind == SAMPLE_OUTCOME && length == sizeof outcome) {
