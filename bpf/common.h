@@ -133,14 +133,16 @@ static __always_inline int wakeup_due(int filled)
 	return 1;
 }
 
-static __always_inline int ring_filled(void)
+/* With so many bytes more. Also to be read when the reader waits for a sample: with -x none may
+ * come. */
+static __always_inline int ring_filled(__u64 more)
 {
-	return control.wakeup == WAKEUP_AT_LEVEL &&
-	       bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= settings.wakeup_bytes;
+	return control.wakeup != WAKEUP_NONE &&
+	       bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + more >= settings.wakeup_bytes;
 }
 
 #ifndef OLDER
-/* NULL: no room. */
+/* Of at most a sample_attempt; to be given to sample_submit(). NULL: no room. */
 static __always_inline void *sample_claim(__u64 size)
 {
 	__u32 place;
@@ -172,7 +174,7 @@ static __always_inline void sample_submit(void *sample, __u32 kind)
 {
 	*(__u32 *)sample = kind;
 	bpf_ringbuf_submit(
-		sample, wakeup_due(ring_filled()) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+		sample, wakeup_due(ring_filled(0)) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 #endif
 

@@ -89,7 +89,6 @@ int BPF_PROG(v4_connect, struct sock *sk, const void *address, int length, int r
 static __always_inline int load_failed(
 	__u32 daddr[4], struct sock *sk, const void *address, int ret, int refused)
 {
-
 	if (settings.may_read)
 		return !bpf_probe_read_kernel(daddr, 16, address + 8);
 	load_address(daddr, &sk->__sk_common.skc_v6_daddr);

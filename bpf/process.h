@@ -158,7 +158,8 @@ static __always_inline __u64 send_process(
 		add_texts(scratch, task, number);
 	/* It is of no use before the attempt that comes behind it. */
 	if (bpf_ringbuf_output(&ring, s, sizeof *s + text_used(scratch),
-		    ring_filled() ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+		    ring_filled(sizeof *s + text_used(scratch)) ? BPF_RB_FORCE_WAKEUP
+								: BPF_RB_NO_WAKEUP))
 		return 0;
 	__sync_fetch_and_add(&all_sent, 1);
 	scratch->sent.id = id;

@@ -28,12 +28,11 @@ struct capture {
 	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
 	struct samples *samples;
 	struct capture_control *control; /* mapped; shared with the programs */
-	int cpus;
-	bool can_claim;        /* the programs can claim places for their samples */
-	uint32_t places;       /* so many */
-	unsigned int left_out; /* features that run without, a bit for each */
-	unsigned int again;    /* enum again */
-	bool can_preempt;      /* see below */
+	bool can_claim;                  /* the programs can claim places for their samples */
+	uint32_t places;                 /* so many */
+	unsigned int left_out;           /* features that run without, a bit for each */
+	unsigned int again;              /* enum again */
+	bool can_preempt;                /* see below */
 	bool failed_only;
 	bool refused;       /* for want of permission: no other set of features will do better */
 	uint32_t under_way; /* at the end */
@@ -127,11 +126,12 @@ static bool can_claim(void)
 }
 
 /* For about as many bytes as the ring has; more than all CPUs claim at one time. */
-static uint32_t count_places(const struct capture *c, size_t ring_bytes)
+static uint32_t count_places(size_t ring_bytes)
 {
+	int cpus = libbpf_num_possible_cpus();
 	uint32_t count = 64;
 
-	while (count < (uint32_t)c->cpus * PLACES_OF_CPU ||
+	while ((cpus > 0 && count < (uint32_t)cpus * PLACES_OF_CPU) ||
 		count * sizeof(union sample_place) < ring_bytes)
 		count *= 2;
 	return count;
@@ -430,8 +430,7 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	c->context = context;
 	c->can_preempt = can_preempt();
 	c->can_claim = can_claim();
-	c->cpus = libbpf_num_possible_cpus();
-	c->places = count_places(c, options->ring_bytes);
+	c->places = count_places(options->ring_bytes);
 	c->again = backend->again;
 	if (c->can_preempt) /* sockops is not left out then */
 		c->again = AGAIN_AT_STATE | (backend->on_cgroup ? AGAIN_AT_END : 0);

@@ -41,7 +41,7 @@ int capture_fd(const struct capture *capture);
 /* Asks to be woken: at the next sample, or only when the ring fills. Valid for one wake-up. */
 void capture_request_wakeup(struct capture *capture, enum wakeup_request request);
 
-/* Hands out all samples that are in the ring. Returns how many, or -1. */
+/* Hands out all samples that there are. Returns how many, or -1. */
 int capture_consume(struct capture *capture, struct error *error);
 
 /* Sums over all CPUs; see struct capture_counters. */
@@ -54,7 +54,7 @@ struct capture_counters capture_count(const struct capture *capture);
 void capture_sweep(struct capture *capture, uint64_t now_ns);
 
 /*
- * Detaches, hands out what is left in the ring, and waits for programs still
+ * Detaches, hands out what is left, and waits for programs still
  * running on other CPUs, so that the counters are final.
  */
 int capture_drain(struct capture *capture, struct error *error);
