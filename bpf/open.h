@@ -315,7 +315,7 @@ static __always_inline int end_sample(
 {
 	int followed = s->flags & SAMPLE_UNDECIDED;
 
-	if (is_mptcp && HAS_HELPER(get_current_task_btf))
+	if (is_mptcp && TYPED)
 		credit_owner(s, sk);
 	if (!settings.failed_only) {
 		/* The map is full: its outcome will not be known. */

@@ -53,7 +53,11 @@ static __always_inline struct task_struct *this_task(const int typed)
 	(typed ? (task)->typed_path : BPF_CORE_READ((struct task_struct *)(task), __VA_ARGS__))
 #define OF(pointer, member) (typed ? (pointer)->member : BPF_CORE_READ(pointer, member))
 
+#ifndef OLDER
+#define TYPED 1
+#else
 #define TYPED HAS_HELPER(get_current_task_btf)
+#endif
 
 static __always_inline int can_describe(void)
 {
