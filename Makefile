@@ -32,7 +32,7 @@ LDFLAGS += -fsanitize=address,undefined
 endif
 
 # Each a second time for kernels older than 5.12, see bpf/common.h.
-BACKENDS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain
+OBJECTS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain find_function
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
 # What formats/ needs.
@@ -80,7 +80,7 @@ build/bpf/%_older.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 build/bpf/%_plain.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(BPF_COMPILE)
 
-$B/bpf/objects.o: bpf/objects.S $(BACKENDS:%=build/bpf/%.bpf.o)
+$B/bpf/objects.o: bpf/objects.S $(OBJECTS:%=build/bpf/%.bpf.o)
 	@mkdir -p $(@D)
 	$Q$(CC) -c -o $@ $< -Wa,-Ibuild/bpf
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The compiled backends as data of the recorder: backend_NAME .. backend_NAME_end. */
+/* The compiled programs as data of the recorder: object_NAME .. object_NAME_end. */
 	.macro	object name
 	.balign	8
-	.global	backend_\name, backend_\name\()_end
-backend_\name:
+	.global	object_\name, object_\name\()_end
+object_\name:
 	.incbin	"\name\().bpf.o"
-backend_\name\()_end:
+object_\name\()_end:
 	.endm
 
 	.section .rodata
@@ -16,4 +16,5 @@ backend_\name\()_end:
 	object	cgroup
 	object	cgroup_older
 	object	cgroup_plain
+	object	find_function
 	.section .note.GNU-stack, "", %progbits

@@ -7,7 +7,7 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#define OBJECT(name) extern const char backend_##name[], backend_##name##_end[]
+#define OBJECT(name) extern const char object_##name[], object_##name##_end[]
 OBJECT(fentry);
 OBJECT(fentry_older);
 OBJECT(kprobe);
@@ -106,8 +106,8 @@ const struct backend backends[] = {
 	{"fentry",
 		"fexit of tcp_v4_connect and tcp_v6_connect, tp_btf of inet_sock_set_state, "
 		"fentry of security_inet_conn_established and tcp_done",
-		{backend_fentry, backend_fentry_end},
-		{backend_fentry_older, backend_fentry_older_end}, {0},
+		{object_fentry, object_fentry_end}, {object_fentry_older, object_fentry_older_end},
+		{0},
 		{OUTCOMES,
 			{.name = "established_again",
 				.feature = FEATURE_OUTCOME,
@@ -120,8 +120,8 @@ const struct backend backends[] = {
 	{"kprobe",
 		"kprobe and kretprobe of tcp_v4_connect and tcp_v6_connect, tp_btf of "
 		"inet_sock_set_state",
-		{backend_kprobe, backend_kprobe_end},
-		{backend_kprobe_older, backend_kprobe_older_end}, {0},
+		{object_kprobe, object_kprobe_end}, {object_kprobe_older, object_kprobe_older_end},
+		{0},
 		{OUTCOMES, {.name = "v4_return"}, {.name = "v4_enter", .counts_misses = 1},
 			{.name = "v6_return", .feature = FEATURE_IPV6},
 			{.name = "v6_enter", .feature = FEATURE_IPV6, .counts_misses = 1},
@@ -137,9 +137,8 @@ const struct backend backends[] = {
 	{"cgroup",
 		"cgroup/connect4, connect6, sock_release and sockops on the root of cgroup v2, "
 		"tp_btf of inet_sock_set_state",
-		{backend_cgroup, backend_cgroup_end},
-		{backend_cgroup_older, backend_cgroup_older_end},
-		{backend_cgroup_plain, backend_cgroup_plain_end},
+		{object_cgroup, object_cgroup_end}, {object_cgroup_older, object_cgroup_older_end},
+		{object_cgroup_plain, object_cgroup_plain_end},
 		{OUTCOMES, {.name = "released", .feature = FEATURE_CLOSE}, {.name = "source_known"},
 			{.name = "connect4"}, {.name = "connect6", .feature = FEATURE_IPV6}},
 		.on_cgroup = 1, .again = AGAIN_AT_END, .check = check_cgroup},

@@ -4,6 +4,7 @@
 #include "first_attach.h"
 #include "kernel_types.h"
 #include "sweep.h"
+#include "targets.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -272,13 +273,18 @@ static int open_object(struct capture *c, const char *types, const struct captur
 /* Opens and loads the object without the programs of the features that are left out. */
 static int load(struct capture *c, const struct capture_options *options, struct error *error)
 {
-	struct btf *kernel = btf__load_vmlinux_btf();
 	char types[KERNEL_TYPES_PATH_SIZE];
-	int fd = kernel ? kernel_types_open(types) : -1;
-	int status = open_object(c, fd >= 0 ? types : NULL, options, error);
+	struct btf *kernel;
+	int fd, status;
 
-	if (!status && kernel && c->backend->on_functions && !c->first)
-		c->first = first_attach_begin(kernel);
+	if (c->backend->on_functions && !c->first)
+		c->first = first_attach_begin();
+	kernel = btf__load_vmlinux_btf();
+	fd = kernel ? kernel_types_open(types) : -1;
+	targets_begin();
+	status = open_object(c, fd >= 0 ? types : NULL, options, error);
+	if (!status && targets_find(c->object, kernel))
+		status = error_set(error, "cannot find %s: %s", c->backend->hooks, strerror(errno));
 	if (!status && fd >= 0 && kernel_types_write(fd, kernel, bpf_object__btf(c->object)))
 		status = error_set(
 			error, "cannot write down the types of the kernel: %s", strerror(errno));
@@ -316,7 +322,9 @@ static int attach(struct capture *c, struct error *error)
 		if (b->programs[i].also_of)
 			c->links[i] =
 				bpf_program__attach_kprobe(program, true, b->programs[i].also_of);
-		else if (b->on_cgroup && bpf_program__type(program) != BPF_PROG_TYPE_TRACING)
+		else if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
+			c->links[i] = bpf_program__attach_trace(program);
+		else if (b->on_cgroup)
 			c->links[i] = bpf_program__attach_cgroup(program, cgroup);
 		else
 			c->links[i] = bpf_program__attach(program);

@@ -3,12 +3,13 @@
 #include "thread.h"
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-/* Called only where programs of cgroups are asked. */
-#define FUNCTION "__cgroup_bpf_run_filter_sock_addr"
+extern const char object_find_function[], object_find_function_end[];
 
 struct first_attach {
 	int program, link; /* descriptors */
@@ -22,23 +23,38 @@ static void attach(void *context)
 	first->link = bpf_raw_tracepoint_open(NULL, first->program);
 }
 
-static int load(const struct btf *kernel)
+/* The number of the function's type. 0 or less: it cannot be told. */
+static int find_function(void)
+{
+	struct bpf_object *object = bpf_object__open_mem(object_find_function,
+		(size_t)(object_find_function_end - object_find_function), NULL);
+	const struct bpf_program *program = object ? bpf_object__next_program(object, NULL) : NULL;
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+
+	if (!program || bpf_object__load(object) ||
+		bpf_prog_test_run_opts(bpf_program__fd(program), &run))
+		run.retval = 0;
+	bpf_object__close(object);
+	return (int)run.retval;
+}
+
+static int load(void)
 {
 	static const struct bpf_insn nothing[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
-	int id = btf__find_by_name_kind(kernel, FUNCTION, BTF_KIND_FUNC);
+	int type = find_function();
 
-	if (id < 0)
+	if (type <= 0)
 		return -1;
-	options.attach_btf_id = (__u32)id;
+	options.attach_btf_id = (uint32_t)type;
 	return bpf_prog_load(BPF_PROG_TYPE_TRACING, "nothing", "Dual BSD/GPL", nothing,
 		sizeof nothing / sizeof *nothing, &options);
 }
 
-struct first_attach *first_attach_begin(const struct btf *kernel)
+struct first_attach *first_attach_begin(void)
 {
 	struct first_attach *first = calloc(1, sizeof *first);
 	struct error error;
@@ -46,7 +62,7 @@ struct first_attach *first_attach_begin(const struct btf *kernel)
 	if (!first)
 		return NULL;
 	first->link = -1;
-	first->program = load(kernel);
+	first->program = load();
 	if (first->program >= 0)
 		first->thread = thread_new(attach, first, false, &error);
 	if (first->thread && !thread_start(first->thread, &error))
