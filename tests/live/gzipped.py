@@ -74,7 +74,9 @@ def followed():
             said = follower.communicate(timeout=PATIENCE)[1]
     expect(len([p for p in files_of(directory) if is_gzip(p)]) >= 3, f"{files_of(directory)}")
     same(log, compare.read_rows(out.read_text().splitlines()))
-    expect(not said, f"the reader said: {said}")
+    # The first file may be over before the first connect.
+    expect(not [line for line in said.splitlines() if not line.endswith(": no connect events in it")],
+           f"the reader said: {said}")
 
 
 @test("--compress gzip: what a dead run left is finished, also a file that was complete; numbers go on")
