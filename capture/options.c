@@ -183,6 +183,8 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 		return error_set(error, "--print and -w - both want standard output");
 	if (options->count && (options->print || (options->write && !strcmp(options->write, "-"))))
 		return error_set(error, "-c, --print and -w - all want standard output");
+	if (options->count && options->columns.query)
+		return error_set(error, "-d and -c exclude each other");
 	return check_files(options, error);
 }
 
