@@ -16,4 +16,5 @@ backend_\name\()_end:
 	object	cgroup
 	object	cgroup_older
 	object	cgroup_plain
+	object	dns
 	.section .note.GNU-stack, "", %progbits
