@@ -32,18 +32,20 @@ LDFLAGS += -fsanitize=address,undefined
 endif
 
 # Each a second time for kernels older than 5.12, see bpf/common.h.
-OBJECTS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain find_function
+OBJECTS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain dns find_function
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
 # What formats/ needs.
 FORMAT_LIBS := -lpcap -lzstd -lz
+# What capture/ needs beside that, without BPF.
+TESTED_LIBS := -lresolv
 REPLAY := $(patsubst %.c,$B/%.o,$(wildcard replay/*.c))
 
 all: $B/tcpconnect-rec $B/tcpconnect-read
 
 $B/tcpconnect-rec: $(CAPTURE) $B/libformats.a
 	@echo "  LINK  $@"
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcap $(FORMAT_LIBS) -pthread
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcap $(TESTED_LIBS) $(FORMAT_LIBS) -pthread
 
 $B/tcpconnect-read: $(REPLAY) $B/libformats.a
 	@echo "  LINK  $@"
@@ -70,6 +72,7 @@ define BPF_COMPILE
 	$Qllvm-strip -g $@
 endef
 BPF_FLAGS = -mcpu=v3
+build/bpf/dns.bpf.o: BPF_FLAGS =
 build/bpf/%_older.bpf.o: BPF_FLAGS = -DOLDER
 build/bpf/%_plain.bpf.o: BPF_FLAGS = -DOLDER -DPLAIN
 
@@ -134,7 +137,7 @@ check-vm: export VM = --all
 UNIT := $(patsubst tests/unit/%.c,$B/tests/unit/%,$(wildcard tests/unit/*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Of the recorder, what needs no BPF.
-TESTED := assemble clock container described finish kept last_given live_file names proc_events proc_read process_cache process_life \
+TESTED := assemble clock container described dns finish kept last_given live_file names proc_events proc_read process_cache process_life \
 	process_memo process_table retention rotation shared_text undecided users
 TEST_PROGRAMS := $(patsubst %.c,$B/%,$(wildcard tests/live/*.c tests/golden/*.c tests/read/*.c tests/bench/*.c)) $(UNIT)
 
@@ -158,19 +161,19 @@ $B/tests/read/%: $B/tests/read/%.o $B/libformats.a
 	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
 
 $B/tests/bench/%: $B/tests/bench/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(FORMAT_LIBS)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(TESTED_LIBS) $(FORMAT_LIBS)
 
 $B/tests/unit/kernel_types: $B/capture/kernel_types.o
 $B/tests/unit/kernel_types: UNIT_LIBS := -lbpf
 $B/tests/unit/%: $B/tests/unit/%.o $(TESTED:%=$B/capture/%.o) $B/libformats.a
-	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(UNIT_LIBS) $(FORMAT_LIBS)
+	$Q$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(UNIT_LIBS) $(TESTED_LIBS) $(FORMAT_LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h formats/*.[ch]) $(wildcard $(TESTED:%=capture/%.[ch]))
 	@mkdir -p $(@D)
 	@echo "  FUZZ  $<"
 	$Q$(CLANG) -O1 -g $(WARN) $(CPPFLAGS) -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=all -o $@ $< $(wildcard formats/*.c) $(TESTED:%=capture/%.c) \
-		$(FORMAT_LIBS)
+		$(TESTED_LIBS) $(FORMAT_LIBS)
 
 MANUALS := man/tcpconnect-rec.8 man/tcpconnect-read.1 man/tcpconnect-trace.5
 

@@ -16,5 +16,6 @@ object_\name\()_end:
 	object	cgroup
 	object	cgroup_older
 	object	cgroup_plain
+	object	dns
 	object	find_function
 	.section .note.GNU-stack, "", %progbits

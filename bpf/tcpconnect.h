@@ -19,6 +19,7 @@ enum sample_kind {
 	SAMPLE_SOURCE = 2,  /* struct sample_source: the rest of an attempt of the cgroup backend */
 	SAMPLE_OUTCOME = 3, /* struct sample_outcome: how an attempt ended */
 	SAMPLE_PROCESS = 4, /* struct sample_process: who makes the attempts that name it */
+	SAMPLE_ANSWER = 5,  /* struct sample_answer: a DNS server said what addresses a name has */
 };
 
 /* Bits of sample_attempt.flags. */
@@ -141,6 +142,17 @@ struct sample_process {
 	__u8 text[];
 };
 
+/* A DNS message (RFC 1035) with answers, as it came. */
+struct sample_answer {
+	__u32 kind;    /* SAMPLE_ANSWER */
+	__u32 length;  /* of the message; the sample may be longer */
+	__u64 time_ns; /* CLOCK_BOOTTIME, when it came to a socket */
+	__u8 message[];
+};
+
+#define ANSWER_USUAL 512 /* RFC 1035, 4.2.1: with longer ones there is room for the most */
+#define ANSWER_MAX 4096  /* what servers send by EDNS (RFC 6891, 6.2.5) */
+
 /* Once nothing is in flight, seen = submitted + filtered + lost. */
 struct capture_counters {
 	__u64 seen;      /* attempts that reached the hook */
@@ -194,6 +206,7 @@ struct capture_control {
 	__u64 taken __attribute__((aligned(64)));   /* places: they are free again */
 	__u64 claimed __attribute__((aligned(64))); /* places, since the beginning */
 	struct capture_counters counters;
+	__u64 answers_lost;                        /* there was no room for the sample_answer */
 	__u32 wakeup __attribute__((aligned(64))); /* enum wakeup_request */
 };
 
@@ -251,6 +264,7 @@ _Static_assert(sizeof(struct open_call) == 40, "layout shared with the kernel si
 _Static_assert(sizeof(struct sample_outcome) == 32, "layout shared with the kernel side");
 _Static_assert(sizeof(struct process_state) == 64, "layout shared with the kernel side");
 _Static_assert(sizeof(struct sample_process) == 120, "layout shared with the kernel side");
+_Static_assert(sizeof(struct sample_answer) == 16, "layout shared with the kernel side");
 #endif
 
 #endif

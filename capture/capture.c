@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "capture.h"
 #include "clock.h"
+#include "dns_hook.h"
 #include "first_attach.h"
 #include "kernel_types.h"
 #include "sweep.h"
@@ -27,6 +28,7 @@ struct capture {
 	struct bpf_object *object;
 	struct first_attach *first;
 	struct bpf_link *links[BACKEND_PROGRAMS_MAX];
+	struct dns_hook *dns; /* NULL: names are not asked for */
 	struct samples *samples;
 	struct capture_control *control; /* mapped; shared with the programs */
 	bool can_claim;                  /* the programs can claim places for their samples */
@@ -375,6 +377,8 @@ static void detach(struct capture *c)
 		bpf_link__destroy(c->links[i]);
 		c->links[i] = NULL;
 	}
+	dns_hook_free(c->dns);
+	c->dns = NULL;
 }
 
 static void unload(struct capture *c)
@@ -471,6 +475,12 @@ struct capture *capture_open(const struct backend *backend, const struct capture
 	return c;
 }
 
+int capture_hear_answers(struct capture *c, struct error *error)
+{
+	c->dns = dns_hook_new(map_fd(c, "ring"), map_fd(c, ".data.control"), error);
+	return c->dns ? 0 : -1;
+}
+
 bool capture_failed_only(const struct capture *c)
 {
 	return c->failed_only;
@@ -532,6 +542,11 @@ struct capture_counters capture_count(const struct capture *c)
 	sum.lost += value_of(&counted->lost);
 	sum.partial += value_of(&counted->partial);
 	return sum;
+}
+
+uint64_t capture_answers_lost(const struct capture *c)
+{
+	return value_of(&c->control->answers_lost);
 }
 
 void capture_sweep(struct capture *c, uint64_t now_ns)

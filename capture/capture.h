@@ -29,6 +29,15 @@ struct capture_options {
 struct capture *capture_open(const struct backend *backend, const struct capture_options *options,
 	capture_sample *sample, void *context, struct error *warning, struct error *error);
 
+/*
+ * Also hands out what DNS servers answer to this host, as samples, from now on: each before
+ * the attempts that came behind it. -1: it cannot, and why; nothing else changes.
+ */
+int capture_hear_answers(struct capture *capture, struct error *error);
+
+/* Those for which there was no room. */
+uint64_t capture_answers_lost(const struct capture *capture);
+
 /* True if filter->failed is applied in the kernel; else every attempt comes out of the ring. */
 bool capture_failed_only(const struct capture *capture);
 

@@ -8,7 +8,8 @@
 
 struct slot {
 	struct kept_event kept;
-	struct process *process; /* owned */
+	struct process *process; /* owned, */
+	uint8_t *query;          /* this too */
 	uint64_t ticket;         /* 0: free */
 	uint32_t next, previous; /* slot plus 1: the one added after, before; next of those that are
 				    free */
@@ -36,12 +37,20 @@ struct kept *kept_new(uint32_t limit)
 	return k;
 }
 
+static void free_copies(struct slot *s)
+{
+	free(s->process);
+	free(s->query);
+	s->process = NULL;
+	s->query = NULL;
+}
+
 void kept_free(struct kept *k)
 {
 	if (!k)
 		return;
 	for (uint32_t i = 0; i < k->used; i++)
-		free(k->slots[i].process);
+		free_copies(&k->slots[i]);
 	free(k->slots);
 	free(k);
 }
@@ -65,13 +74,21 @@ static uint32_t *previous_of(struct kept *k, uint32_t slot)
 uint64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
 {
 	uint32_t at = k->free ? k->free - 1 : k->used;
+	size_t query_length = event->query.length;
 	struct process *process;
+	uint8_t *query = NULL;
 	struct slot *s;
 
 	assert(!kept_is_full(k));
 	process = process_copy(event->process);
-	if (!process)
+	if (process && query_length)
+		query = malloc(query_length);
+	if (!process || (query_length && !query)) {
+		free(process);
 		return KEPT_NONE;
+	}
+	if (query)
+		memcpy(query, event->query.data, query_length);
 	s = &k->slots[at];
 	if (k->free)
 		k->free = s->next;
@@ -81,7 +98,9 @@ uint64_t kept_add(struct kept *k, const struct event *event, uint64_t number)
 		k->added = 1;
 	s->kept = (struct kept_event){*event, number};
 	s->process = process;
+	s->query = query;
 	s->kept.event.process = process;
+	s->kept.event.query.data = query;
 	s->ticket = (uint64_t)k->added << 32 | at;
 	s->next = 0;
 	s->previous = k->last;
@@ -108,10 +127,9 @@ void kept_remove(struct kept *k, uint64_t ticket)
 	struct slot *s = &k->slots[at];
 
 	assert(at < k->used && s->ticket == ticket);
-	free(s->process);
+	free_copies(s);
 	*next_of(k, s->previous) = s->next;
 	*previous_of(k, s->next) = s->previous;
-	s->process = NULL;
 	s->ticket = 0;
 	s->next = k->free;
 	k->free = at + 1;

@@ -167,6 +167,19 @@ static int check_files(const struct rec_options *o, struct error *error)
 	return 0;
 }
 
+/* columns: of -o, all of them known; or NULL. */
+static bool shows_names(const char *columns)
+{
+	static const char query[] = "query";
+
+	for (const char *name = columns; name; name = strchr(name, ',')) {
+		name += *name == ',';
+		if (!strncmp(name, query, sizeof query - 1)) /* and query_age */
+			return true;
+	}
+	return false;
+}
+
 int rec_options_parse(struct rec_options *options, int argc, char **argv, struct error *error)
 {
 	options->ring_bytes = RING_DEFAULT;
@@ -177,12 +190,15 @@ int rec_options_parse(struct rec_options *options, int argc, char **argv, struct
 	options->columns.result = options->filter.failed;
 	if (columns_check(&options->columns, error))
 		return -1;
+	options->names = options->columns.query || shows_names(options->columns.names);
 	if (options->print && !options->write)
 		return error_set(error, "--print goes with -w: without it the columns are printed");
 	if (options->print && !strcmp(options->write, "-"))
 		return error_set(error, "--print and -w - both want standard output");
 	if (options->count && (options->print || (options->write && !strcmp(options->write, "-"))))
 		return error_set(error, "-c, --print and -w - all want standard output");
+	if (options->count && options->columns.query)
+		return error_set(error, "-d and -c exclude each other");
 	return check_files(options, error);
 }
 

@@ -18,6 +18,7 @@ struct rec_options {
 	struct retention retention;
 	const char *command, *user, *compress;
 	bool overwrite, print, print_finished, list_expired, no_packets, no_args, live, unbuffered;
+	bool names; /* are asked for: -d, or a column */
 	bool count, list_backends, quiet, verbose, help, version;
 };
 

@@ -8,6 +8,7 @@
 #include "attach.h"
 #include "capture.h"
 #include "clock.h"
+#include "dns.h"
 #include "host.h"
 #include "kept.h"
 #include "output.h"
@@ -50,6 +51,7 @@ struct recorder {
 	struct capture *capture;
 	struct assemble *assemble;
 	struct processes *processes;
+	struct dns *dns;         /* NULL: names are not recorded */
 	struct columns *columns; /* NULL: not printing */
 	struct count *count;     /* NULL: not counting */
 	int signals, epoll;
@@ -176,6 +178,8 @@ static uint64_t take_event(void *context, struct event *event, uint64_t describe
 	uint64_t number;
 
 	event->process = processes_find(r->processes, event, described);
+	if (r->dns)
+		dns_find(r->dns, event);
 	if (r->filtering && !filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;
@@ -244,6 +248,11 @@ static void take_sample(void *context, const void *sample, size_t length)
 		processes_describe(r->processes, sample, length);
 		return;
 	}
+	if (kind == SAMPLE_ANSWER) {
+		if (r->dns)
+			dns_take(r->dns, sample, length);
+		return;
+	}
 	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt))
 		see(r, sample);
 	assemble_sample(r->assemble, sample, length);
@@ -282,6 +291,22 @@ static int open_capture(struct recorder *r, const char **backend, struct error *
 {
 	r->capture = attach(r->options, take_sample, r, backend, error);
 	return r->capture ? 0 : -1;
+}
+
+/* Before the backend has much to tell; without them it goes on. */
+static int open_dns(struct recorder *r, struct error *error)
+{
+	struct error why;
+
+	if (!r->options->names)
+		return 0;
+	if (capture_hear_answers(r->capture, &why)) {
+		if (!r->options->quiet)
+			fprintf(stderr, PROGRAM ": names are not recorded: %s\n", why.text);
+		return 0;
+	}
+	r->dns = dns_new();
+	return r->dns ? 0 : error_set(error, "out of memory");
 }
 
 /* The cgroup backend cannot tell of every attempt whose it is. */
@@ -370,7 +395,7 @@ struct recorder *recorder_new(const struct rec_options *options, struct error *e
 	if (options->write && open_output(r, error))
 		goto failed;
 	r->signals = block_signals(error);
-	if (r->signals < 0 || open_capture(r, &backend, error) ||
+	if (r->signals < 0 || open_capture(r, &backend, error) || open_dns(r, error) ||
 		open_processes(r, backend, error) || open_epoll(r, error) ||
 		host_describe(&r->host, backend, error))
 		goto failed;
@@ -406,6 +431,7 @@ void recorder_free(struct recorder *r)
 	capture_close(r->capture);
 	assemble_free(r->assemble);
 	processes_close(r->processes);
+	dns_free(r->dns);
 	columns_free(r->columns);
 	count_free(r->count);
 	kept_free(r->kept);
@@ -417,6 +443,17 @@ void recorder_free(struct recorder *r)
 	free(r);
 }
 
+static void say_answers_lost(const struct recorder *r)
+{
+	uint64_t lost = r->dns ? capture_answers_lost(r->capture) : 0;
+
+	if (lost)
+		fprintf(stderr,
+			PROGRAM ": %" PRIu64
+				" DNS answers lost: names may be missing, or old\n",
+			lost);
+}
+
 static void print_counters(struct recorder *r)
 {
 	struct counters c = current_counters(r);
@@ -425,6 +462,7 @@ static void print_counters(struct recorder *r)
 		PROGRAM ": %" PRIu64 " attempts seen, %" PRIu64 " recorded, %" PRIu64
 			" filtered in the kernel, %" PRIu64 " lost, %" PRIu64 " partial\n",
 		c.seen, c.recorded, c.filtered, c.lost, c.partial);
+	say_answers_lost(r);
 }
 
 static void handle_signals(struct recorder *r)
@@ -561,8 +599,10 @@ static void finish(struct recorder *r)
 	if (r->count && count_print(r->count, stdout, &r->failure))
 		fail(r);
 	flush_print(r);
-	if (!r->options->quiet)
+	if (!r->options->quiet) {
 		say_unknown(r);
+		say_answers_lost(r);
+	}
 	if (r->output && output_finish(r->output, is_impatient, r, &error) && !r->failed) {
 		r->failure = error;
 		fail(r);

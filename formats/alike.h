@@ -97,6 +97,14 @@ static inline struct alike_key alike_key_of(
 		key.words[0] = result.outcome | (uint64_t)result.error << 8;
 		key.words[1] = result.retransmits;
 		break;
+	case ABOUT_QUERY:
+		key.words[0] = column_get(&b->query, row) << 32;
+		if (!key.words[0])
+			key.words[0] = daddr;
+		key.words[1] = column_get(&b->answered, row);
+		if (key.words[1] <= ANSWERED_AGE + VALUE_OLD_US) /* only whether */
+			key.words[1] = key.words[1] != ANSWERED_UNKNOWN;
+		break;
 	case ABOUT_RECORDING:
 	case ABOUT_EVENT:
 		break;

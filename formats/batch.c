@@ -27,6 +27,8 @@ static const struct {
 	{EVENT_RETRANSMITS, AT(retransmits)},
 	{EVENT_RETURNED, AT(returned)},
 	{EVENT_NET_NS, AT(net_ns)},
+	{EVENT_QUERY, AT(query)},
+	{EVENT_ANSWERED, AT(answered)},
 	{STRING_END, AT(string_end)},
 	{IPV4_ADDRESS, AT(ipv4_address)},
 	{IPV6_HIGH, AT(ipv6_high)},
@@ -455,6 +457,7 @@ static int check_indexes(const struct batch *batch, uint32_t bits, struct error 
 		{EVENT_BIT(EVENT_PROCESS), &batch->process, 0, batch->processes, "process"},
 		{EVENT_BIT(EVENT_SADDR), &batch->saddr, 0, addresses, "source address"},
 		{EVENT_BIT(EVENT_DADDR), &batch->daddr, 1, addresses, "destination address"},
+		{EVENT_BIT(EVENT_QUERY), &batch->query, 0, 1 + (uint64_t)batch->strings, "query"},
 	};
 
 	for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++)
@@ -620,6 +623,10 @@ void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, st
 		event->dport = (uint16_t)column_get(&batch->dport, row);
 	if (bits & EVENT_RESULT_BITS)
 		batch_result(batch, row, &event->result);
+	if (bits & EVENT_QUERY_BITS) {
+		event->query = batch_string(batch, column_get(&batch->query, row));
+		event->answered = column_get(&batch->answered, row);
+	}
 }
 
 void batch_event(const struct batch *batch, uint32_t row, struct event *event)

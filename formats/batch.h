@@ -35,19 +35,21 @@ struct batch_header {
 };
 
 /* The columns of events are asked for by bits, so that only these are decompressed. */
-enum { EVENT_COLUMNS = 14 };
+enum { EVENT_COLUMNS = 16 };
 #define EVENT_BIT(id) (1u << ((id)-EVENT_TIME))
 #define EVENT_BITS ((1u << EVENT_COLUMNS) - 1)
 #define EVENT_RESULT_BITS                                                                          \
 	(EVENT_BIT(EVENT_OUTCOME) | EVENT_BIT(EVENT_ERROR) | EVENT_BIT(EVENT_LATENCY) |            \
 		EVENT_BIT(EVENT_RETRANSMITS))
 
+#define EVENT_QUERY_BITS (EVENT_BIT(EVENT_QUERY) | EVENT_BIT(EVENT_ANSWERED))
+
 /* All zero before the first batch_parse(). */
 struct batch {
 	struct batch_header header;
 	uint32_t events, processes, strings, ipv4, ipv6, late;
 	struct column time, process, tid, saddr, daddr, lport, dport, flags;
-	struct column outcome, error, latency, retransmits, returned, net_ns;
+	struct column outcome, error, latency, retransmits, returned, net_ns, query, answered;
 	struct column process_columns[PROCESS_FIELDS]; /* as in process_fields */
 	struct column string_end, ipv4_address, ipv6_high, ipv6_low;
 	struct column late_event, late_outcome, late_error, late_latency, late_retransmits;

@@ -14,7 +14,7 @@
 #define NAME_MAX_LENGTH 255
 #define TEXT_MAX_LENGTH 16384 /* of a process; the recorder stays far below */
 #define STRINGS_MAX 65535
-#define COLUMNS (16 + PROCESS_FIELDS + 5 + 5)
+#define COLUMNS (18 + PROCESS_FIELDS + 5 + 5)
 /* Of a process, an address or a late result: the widest that its columns get. */
 #define PROCESS_BYTES 88
 #define STRING_END_BYTES 4
@@ -22,6 +22,7 @@
 #define IPV6_BYTES 16
 #define LATE_BYTES (8 + 1 + 2 + 8 + 4)
 #define INDEX_BYTES (2 + 2 + 2) /* of an event: process, source, destination */
+#define QUERY_BYTES (2 + 8) /* the same, if names are recorded: the name, when it was answered */
 #define FIXED_BYTES (BATCH_HEADER_LENGTH + 2 * NAME_MAX_LENGTH + COLUMNS * COLUMN_ENTRY_LENGTH)
 
 /* The enterprise number belongs to the payload for Wireshark. */
@@ -93,6 +94,13 @@ struct batch_builder {
 	uint32_t batch; /* counts them, from 1 */
 	struct known_process known[KNOWN_MAX];
 	struct known_address last_saddr, last_daddr;
+	/* Of names: only if some event of the batch says something of them. */
+	bool queried;
+	struct range answered_range;
+	struct bytes last_query; /* among the strings, and its number there */
+	uint32_t last_query_number;
+	uint32_t query[BATCH_EVENTS_MAX];
+	uint64_t answered[BATCH_EVENTS_MAX];
 };
 
 struct batch_builder *batch_builder_new(void)
@@ -160,9 +168,12 @@ uint32_t batch_builder_late_count(const struct batch_builder *b)
 }
 
 /* Of so many events, with what else is there now. */
-static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t row_bytes)
+static size_t size_with(
+	const struct batch_builder *b, uint32_t events, uint32_t row_bytes, bool queried)
 {
-	return FIXED_BYTES + (size_t)events * (row_bytes + INDEX_BYTES) + b->table_bytes;
+	size_t each = row_bytes + INDEX_BYTES + (queried ? QUERY_BYTES : 0u);
+
+	return FIXED_BYTES + events * each + b->table_bytes;
 }
 
 /* To be called when something was added to a table. */
@@ -177,7 +188,7 @@ static void measure_tables(struct batch_builder *b)
 
 size_t batch_builder_size(const struct batch_builder *b)
 {
-	return size_with(b, b->count, b->row_bytes);
+	return size_with(b, b->count, b->row_bytes, b->queried);
 }
 
 /* The ranges that a row widens: a bit for each. */
@@ -363,12 +374,39 @@ static bool is_known(const struct batch_builder *b, const struct known_process *
 	       known->batch == b->batch && bytes_equal(known->comm, process->comm);
 }
 
-/* Whether there is room for processes that take so many rows and bytes. */
-static bool have_room(const struct batch_builder *b, size_t rows, size_t bytes)
+/* Whether there is room for so many processes, strings, and bytes of both. */
+static bool have_room(const struct batch_builder *b, size_t rows, size_t strings, size_t bytes)
 {
-	return !rows || (intern_bytes(b->strings) + bytes <= PAYLOAD_MAX &&
-				intern_count(b->processes) + rows <= BATCH_EVENTS_MAX &&
-				intern_count(b->strings) + rows * PROCESS_FIELDS <= STRINGS_MAX);
+	return !strings || (intern_bytes(b->strings) + bytes <= PAYLOAD_MAX &&
+				   intern_count(b->processes) + rows <= BATCH_EVENTS_MAX &&
+				   intern_count(b->strings) + strings <= STRINGS_MAX);
+}
+
+/* The first event that says something of names: those before it do not. */
+static void begin_queries(struct batch_builder *b)
+{
+	memset(b->query, 0, b->count * sizeof *b->query);
+	memset(b->answered, 0, b->count * sizeof *b->answered);
+	b->answered_range = (struct range){b->count ? 0 : UINT64_MAX, 0};
+	b->queried = true;
+}
+
+static void add_query(struct batch_builder *b, const struct event *event)
+{
+	struct range *range = &b->answered_range;
+	struct bytes name = cut(event->query);
+
+	if (!b->queried)
+		begin_queries(b);
+	if (name.length && !bytes_equal(name, b->last_query)) {
+		b->last_query_number = add_text(b, name);
+		b->last_query = intern_get(b->strings, b->last_query_number - 1);
+		measure_tables(b);
+	}
+	b->query[b->count] = name.length ? b->last_query_number : 0;
+	b->answered[b->count] = event->answered;
+	range->low = event->answered < range->low ? event->answered : range->low;
+	range->high = event->answered > range->high ? event->answered : range->high;
 }
 
 int batch_builder_add(struct batch_builder *b, const struct event *event)
@@ -388,7 +426,8 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		[VALUE_LATENCY] = event->result.latency_us,
 		[VALUE_RETRANSMITS] = event->result.retransmits,
 	};
-	size_t chained = 0, size = 0;
+	bool queried = b->queried || event->answered || event->query.length;
+	size_t chained = 0, strings, size = 0;
 	uint32_t row = b->count;
 	struct wider wider;
 
@@ -399,9 +438,14 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		begin_ranges(b, values);
 	if (!is_known(b, known, process))
 		chained = chain_of(process, chain, &size);
+	strings = chained * PROCESS_FIELDS;
+	if (event->query.length) {
+		strings++;
+		size += STRING_END_BYTES + cut(event->query).length;
+	}
 	find_wider(b, values, 0, &wider);
-	if (size_with(b, row + 1, wider.row_bytes) + size + 2 * IPV6_BYTES > b->most ||
-		!have_room(b, chained, size))
+	if (size_with(b, row + 1, wider.row_bytes, queried) + size + 2 * IPV6_BYTES > b->most ||
+		!have_room(b, chained, strings, size))
 		return 1;
 	if (wider.changed)
 		keep_wider(b, &wider);
@@ -423,6 +467,8 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 	b->process[row] = known->row;
 	b->saddr[row] = add_address(b, &event->saddr, &b->last_saddr);
 	b->daddr[row] = add_address(b, &event->daddr, &b->last_daddr);
+	if (queried)
+		add_query(b, event);
 	b->processes_differ |= known->row ^ b->process[0];
 	b->saddrs_differ |= endpoints_differ(b->saddr[row], b->saddr[0]);
 	b->daddrs_differ |= endpoints_differ(b->daddr[row], b->daddr[0]);
@@ -442,7 +488,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 
 	assert(row < b->count);
 	find_wider(b, values, VALUE_OUTCOME, &wider);
-	if (size_with(b, b->count, wider.row_bytes) > b->most)
+	if (size_with(b, b->count, wider.row_bytes, b->queried) > b->most)
 		return 1;
 	keep_wider(b, &wider);
 	b->replaced = true;
@@ -454,7 +500,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 int batch_builder_add_late(struct batch_builder *b, const struct late_result *late)
 {
 	if (b->late_count == BATCH_EVENTS_MAX ||
-		size_with(b, b->count, b->row_bytes) + LATE_BYTES > b->most)
+		size_with(b, b->count, b->row_bytes, b->queried) + LATE_BYTES > b->most)
 		return 1;
 	b->late[b->late_count++] = *late;
 	b->table_bytes += LATE_BYTES;
@@ -494,6 +540,17 @@ static void put_index(struct batch_builder *b, struct body *body, uint16_t id, u
 		body_ranged(body, id, b->column, b->count, &all, all.low);
 }
 
+static void put_queries(struct batch_builder *b, struct body *body)
+{
+	for (uint32_t i = 0; i < b->count; i++)
+		b->column[i] = b->query[i];
+	body_column(body, EVENT_QUERY, b->column, b->count);
+	if (b->pack)
+		body_apart(body, EVENT_ANSWERED, b->answered, b->count, &b->answered_range);
+	else
+		body_column(body, EVENT_ANSWERED, b->answered, b->count);
+}
+
 static void put_events(struct batch_builder *b, struct body *body, uint64_t first_ns)
 {
 	for (uint32_t i = 0; b->pack && i < b->count; i++)
@@ -515,6 +572,8 @@ static void put_events(struct batch_builder *b, struct body *body, uint64_t firs
 	for (uint32_t i = 0; i < rows_of(b, b->daddrs_differ); i++)
 		b->column[i] = address_index(b, b->daddr[i]);
 	put_index(b, body, EVENT_DADDR, b->daddrs_differ);
+	if (b->queried)
+		put_queries(b, body);
 }
 
 static void put_processes(struct batch_builder *b, struct body *body)
@@ -663,7 +722,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	memcpy(out + RECORD_AT_MAGIC, RECORD_MAGIC, 8);
 	out[RECORD_AT_KIND] = RECORD_BATCH;
 	out[RECORD_AT_MAJOR] = RECORD_MAJOR;
-	out[RECORD_AT_MINOR] = RECORD_MINOR;
+	out[RECORD_AT_MINOR] = b->queried ? RECORD_MINOR_QUERY : RECORD_MINOR;
 	put_le(out + RECORD_AT_HEADER_LENGTH, BATCH_HEADER_LENGTH, 4);
 	memcpy(out + RECORD_AT_SESSION, header->session, sizeof header->session);
 	put_le(out + BATCH_AT_SEQUENCE, header->sequence, 8);
@@ -713,7 +772,8 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 
 	b->batch++; /* the strings go that the known processes refer to */
 	b->processes_differ = b->saddrs_differ = b->daddrs_differ = 0;
-	b->replaced = false;
+	b->replaced = b->queried = false;
+	b->last_query = (struct bytes){NULL, 0};
 	b->count = b->late_count = b->row_bytes = 0;
 	b->table_bytes = 0;
 	b->last_saddr.address.family = b->last_daddr.address.family = 0;

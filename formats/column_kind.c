@@ -157,6 +157,23 @@ GET(retransmits)
 	return plus_one ? number(plus_one - 1) : known(0);
 }
 
+GET(query)
+{
+	const struct event *event = row->event;
+	bool known = event->answered || event->query.length;
+
+	return (struct value){.kind = known ? VALUE_QUERY : VALUE_UNKNOWN, .of = event};
+}
+
+GET(query_age)
+{
+	const struct event *event = row->event;
+	bool known = event->answered >= ANSWERED_AGE && event->query.length;
+
+	return (struct value){.kind = known ? VALUE_LATENCY : VALUE_UNKNOWN,
+		.number = event->answered - ANSWERED_AGE};
+}
+
 #define PROCESS .about = ABOUT_PROCESS, .needs = EVENT_BIT(EVENT_PROCESS)
 
 const struct column_kind column_kinds[COLUMN_KINDS] = {
@@ -202,6 +219,10 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"retransmits", "RETRANSMITS", 11, VALUE_NUMBER, true, .about = ABOUT_RESULT,
 		.needs = EVENT_RESULT_BITS, .get = get_retransmits},
 	{"backend", "BACKEND", 7, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_backend},
+	{"query", "QUERY", 30, VALUE_QUERY, .about = ABOUT_QUERY,
+		.needs = EVENT_QUERY_BITS | EVENT_BIT(EVENT_DADDR), .get = get_query},
+	{"query_age", "QUERY_AGE(ms)", 13, VALUE_LATENCY, .needs = EVENT_QUERY_BITS,
+		.get = get_query_age},
 };
 
 uint64_t column_key(enum column_about about, const struct columns_row *row)
@@ -225,6 +246,11 @@ uint64_t column_key(enum column_about about, const struct columns_row *row)
 	case ABOUT_RESULT:
 		return e->result.outcome | (uint64_t)e->result.error << 8 |
 		       (uint64_t)e->result.retransmits << 24;
+	case ABOUT_QUERY:
+		if (e->query.length)
+			return (uintptr_t)e->query.data;
+		/* No address in memory is that high. */
+		return UINT64_C(1) << 63 | (uint64_t)!e->answered << 32 | row->daddr;
 	case ABOUT_RECORDING:
 	case ABOUT_EVENT:
 		break;

@@ -28,6 +28,7 @@ enum column_about {
 	ABOUT_FAMILY, /* of the destination */
 	ABOUT_PORT,   /* of the destination */
 	ABOUT_RESULT, /* but for the latency */
+	ABOUT_QUERY,  /* but for the age of the answer: column_key() is without it */
 };
 
 struct column_kind {
@@ -42,7 +43,7 @@ struct column_kind {
 	struct value (*get)(const struct columns_row *row);
 };
 
-enum { COLUMN_KINDS = 29 };
+enum { COLUMN_KINDS = 31 };
 
 extern const struct column_kind column_kinds[COLUMN_KINDS];
 

@@ -53,15 +53,15 @@ struct columns {
 /* printf formats of the peers, taken apart (facts about them: the manual's SEE ALSO). */
 static const struct style {
 	const char *name;
-	bool has_lport, zeros;
+	bool has_lport, has_query, zeros;
 	const char *row_end; /* bcc has a space at the end of its rows, not of its header */
 	const char *lport_header;
 	bool lport_behind_daddr;
 	int pid, comm, comm_cut, saddr, lport, daddr, dport;
 } styles[] = {
-	{"bcc", true, true, " ", "LPORT", false, 7, 12, 12, 16, 6, 16, 6},
-	{"bcc2019", false, true, "", NULL, false, 6, 12, 12, 16, 0, 16, 4},
-	{"libbpf", true, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
+	{"bcc", true, true, true, " ", "LPORT", false, 7, 12, 12, 16, 6, 16, 6},
+	{"bcc2019", false, false, true, "", NULL, false, 6, 12, 12, 16, 0, 16, 4},
+	{"libbpf", true, false, true, "", "SPORT", true, 6, 16, 16, 16, 5, 16, 5},
 };
 
 static const char *const row_ends[] = {
@@ -118,15 +118,17 @@ static int choose_style(struct columns *c, const struct columns_choice *choice, 
 	if (!s)
 		return error_set(
 			error, "'%s' is not a style: bcc, bcc2019 or libbpf", choice->style);
-	if (choice->names || choice->clock || (choice->lport && !s->has_lport))
+	if (choice->names || choice->clock || (choice->lport && !s->has_lport) ||
+		(choice->query && !s->has_query))
 		return error_set(error, "style %s has no such column: leave out %s", s->name,
-			choice->names   ? "-o"
-			: choice->clock ? "-T"
-					: "-L");
+			choice->names                    ? "-o"
+			: choice->clock                  ? "-T"
+			: choice->lport && !s->has_lport ? "-L"
+							 : "-d");
 	if (choice->format != FORMAT_COLUMNS)
 		return error_set(error, "--style goes with columns, not with JSON or CSV");
 	c->zeros = s->zeros;
-	strcpy(c->row_end, s->row_end);
+	strcpy(c->row_end, choice->query ? "" : s->row_end);
 	if (choice->time)
 		add_styled(c, "time", NULL, 9, 0, "");
 	if (choice->uid)
@@ -141,6 +143,8 @@ static int choose_style(struct columns *c, const struct columns_choice *choice, 
 	if (choice->lport && s->lport_behind_daddr)
 		add_styled(c, "lport", s->lport_header, s->lport, 0, " ");
 	add_styled(c, "dport", NULL, s->dport, 0, " ");
+	if (choice->query)
+		add_styled(c, "query", NULL, 0, 0, " ");
 	return 0;
 }
 
@@ -177,6 +181,7 @@ static void choose_usual(struct columns *c, const struct columns_choice *choice)
 		{true, "daddr"},
 		{true, "dport"},
 		{choice->result, "result"},
+		{choice->query, "query"},
 	};
 
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)

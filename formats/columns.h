@@ -14,7 +14,8 @@ struct columns_choice {
 	const char *names; /* -o: column names with commas between; NULL: the usual ones */
 	bool host;         /* first of the usual ones */
 	bool time, clock, uid, lport;
-	bool result; /* last of the usual ones */
+	bool result; /* behind the usual ones, and then */
+	bool query;
 	bool detail; /* lines below each row, of our style */
 	enum value_format format;
 	bool colour; /* escape sequences, of our style */

@@ -158,6 +158,7 @@ static void put_namespaces(const struct columns_row *row, struct text *out)
 void detail_put(const struct columns_row *row, struct text *out)
 {
 	put_connect(row, out);
+	put_column(row, "query", out);
 	put_process(row, out);
 	put_user(row, out);
 	put_column(row, "exe", out);

@@ -70,6 +70,11 @@ struct result {
 	uint64_t latency_us;  /* from the call to the outcome */
 };
 
+/* Of struct event.answered. */
+#define ANSWERED_UNKNOWN 0u /* DNS answers were not recorded */
+#define ANSWERED_NEVER 1u   /* they were, and none had the destination in it */
+#define ANSWERED_AGE 2u     /* this plus the microseconds from the last one to the call */
+
 struct event {
 	uint64_t number;  /* in its session, from 0 */
 	uint64_t time_ns; /* CLOCK_BOOTTIME of the recorded host, at the call */
@@ -83,6 +88,9 @@ struct event {
 	uint16_t lport; /* 0: unknown */
 	uint16_t dport;
 	struct result result;
+	struct bytes
+		query; /* the name that daddr was an answer for; empty: none. Borrowed, hostile */
+	uint64_t answered; /* ANSWERED_.. */
 };
 
 /* The outcome of an event that was written before it was known. */

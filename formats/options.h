@@ -81,6 +81,8 @@ struct option_row {
 			(choice_at) + offsetof(struct columns_choice, uid)},                       \
 		{'L', "lport", NULL, "column LPORT: the local port", option_flag,                  \
 			(choice_at) + offsetof(struct columns_choice, lport)},                     \
+		{'d', "dns", NULL, "column QUERY: the name that was looked up", option_flag,       \
+			(choice_at) + offsetof(struct columns_choice, query)},                     \
 	{                                                                                          \
 		'o', "columns", "COL[,COL..]", "these columns, in this order", option_text,        \
 			(choice_at) + offsetof(struct columns_choice, names)                       \

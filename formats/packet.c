@@ -269,6 +269,11 @@ static void add_result(struct comment *c, const struct result *result)
 		add_times(c, result);
 }
 
+static void add_query(struct comment *c, const struct event *event)
+{
+	add_text(c, " query=", event->query, WORD_MAX);
+}
+
 size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_MAX])
 {
 	struct comment c = {.out = out};
@@ -277,12 +282,14 @@ size_t packet_comment(const struct event *event, char out[static PACKET_COMMENT_
 	add_tid(&c, event);
 	add_ids(&c, event->process);
 	add_result(&c, &event->result);
+	add_query(&c, event);
 	add_program(&c, event->process);
 	return c.length;
 }
 
 /* How much longer those of another event can be, and what add_args() looks at beyond the end. */
 #define EVENT_PARTS_MAX 160u
+#define QUERY_PART_MAX (7 + WORD_MAX)
 
 static void keep_texts(struct packet_texts *texts, const struct process *process)
 {
@@ -333,12 +340,14 @@ static size_t comment_of(
 		return packet_comment(event, out);
 	if (texts->process != event->process)
 		keep_texts(texts, event->process);
-	if (texts->length > PACKET_COMMENT_MAX - EVENT_PARTS_MAX)
+	if (texts->length >
+		PACKET_COMMENT_MAX - EVENT_PARTS_MAX - (event->query.length ? QUERY_PART_MAX : 0))
 		return packet_comment(event, out);
 	add_part(&c, texts->text, texts->name);
 	add_tid(&c, event);
 	add_part(&c, texts->text + texts->name, (size_t)(texts->ids - texts->name));
 	add_kept_result(&c, texts, &event->result);
+	add_query(&c, event);
 	add_part(&c, texts->text + texts->ids, (size_t)(texts->length - texts->ids));
 	return c.length;
 }

@@ -52,8 +52,8 @@ void packet_process_block(struct block_writer *w, const struct process *process)
 
 /*
  * Who connected and what became of it, as the comment of the packet:
- *   NAME[PID] tid=N uid=N(USER) result=WORD latency=Nus retransmits=N exe=PATH
- *   container=ID unit=UNIT args=WORD WORD ..
+ *   NAME[PID] tid=N uid=N(USER) result=WORD latency=Nus retransmits=N query=NAME
+ *   exe=PATH container=ID unit=UNIT args=WORD WORD ..
  * What is unknown is left out. No value holds a space (escape_word()), those of
  * args excepted, which is the last: so it can be taken apart again, whatever a
  * program calls itself. A value that is cut ends with \... Returns the length.

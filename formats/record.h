@@ -24,6 +24,7 @@
 #define RECORD_MAGIC "\x89TCPCON\n"
 #define RECORD_MAJOR 1
 #define RECORD_MINOR 0
+#define RECORD_MINOR_QUERY 1          /* of a batch with EVENT_QUERY or EVENT_ANSWERED */
 #define RECORD_LENGTH_MAX (16u << 20) /* a reader refuses more */
 /* A writer stays below: Wireshark does not save more again. */
 #define RECORD_PAYLOAD_MAX (256u << 10)
@@ -183,6 +184,8 @@ enum column_id {
 	EVENT_RETRANSMITS = 0x010c, /* 0 unknown, else 1 + number */
 	EVENT_RETURNED = 0x010d,    /* 0 unknown, else 1 + errno */
 	EVENT_NET_NS = 0x010e,      /* inode, 0 unknown */
+	EVENT_QUERY = 0x010f,       /* 0 none, else 1 + row of the strings */
+	EVENT_ANSWERED = 0x0110,    /* ANSWERED_.. of event.h */
 	PROCESS_PID = 0x0201,
 	PROCESS_UID = 0x0202,
 	PROCESS_GID = 0x0203,

@@ -159,6 +159,39 @@ static void put_since(struct text *out, int64_t wall_ns, int64_t first_ns)
 	text_thousandths(out, distance / 1000000 + (distance % 1000000 >= 500000));
 }
 
+/* What localhost(7) stands for: nobody asks a server for it. */
+static bool is_localhost(const struct address *address)
+{
+	static const struct address both[] = {{4, {127, 0, 0, 1}}, {6, {[15] = 1}}};
+
+	return address_equal(address, &both[0]) || address_equal(address, &both[1]);
+}
+
+/* As tcpconnect(8) of bcc. */
+static void put_query(struct text *out, const struct event *event, bool with_age)
+{
+	struct bytes name = event->query;
+	uint64_t age = event->answered - ANSWERED_AGE;
+
+	name.length = name.length < CELL_TEXT_MAX ? name.length : CELL_TEXT_MAX;
+	if (!name.length) {
+		text_string(out, is_localhost(&event->daddr) ? "localhost" : "No DNS Query");
+		return;
+	}
+	put_escaped(out, name);
+	if (!with_age || event->answered < ANSWERED_AGE || age <= VALUE_OLD_US)
+		return;
+	text_string(out, " (");
+	text_thousandths(out, age);
+	text_string(out, "ms)");
+}
+
+/* JSON and CSV have only what was seen. */
+static struct bytes name_of(const struct value *value)
+{
+	return ((const struct event *)value->of)->query;
+}
+
 void value_put_column(const struct value *value, int64_t first_ns, struct text *out)
 {
 	struct bytes text = value->text;
@@ -199,6 +232,10 @@ void value_put_column(const struct value *value, int64_t first_ns, struct text *
 	case VALUE_LATENCY:
 	case VALUE_RATE:
 		text_thousandths(out, value->number);
+		break;
+	case VALUE_QUERY:
+	case VALUE_NAME:
+		put_query(out, value->of, value->kind == VALUE_QUERY);
 		break;
 	}
 }
@@ -309,6 +346,13 @@ void value_put_json(
 	case VALUE_RATE:
 		put_plain(out, value);
 		break;
+	case VALUE_QUERY:
+	case VALUE_NAME:
+		if (name_of(value).length)
+			put_json_string(out, name_of(value));
+		else
+			text_string(out, "null");
+		break;
 	default:
 		text_char(out, '"');
 		put_plain(out, value);
@@ -379,6 +423,10 @@ void value_put_csv(const struct value *value, enum value_kind kind, struct text 
 		break;
 	case VALUE_ANCESTORS:
 		put_ancestors(out, value->of, ANCESTORS_MAX);
+		break;
+	case VALUE_QUERY:
+	case VALUE_NAME:
+		put_escaped(out, name_of(value));
 		break;
 	default:
 		put_plain(out, value);

@@ -20,7 +20,11 @@ enum value_kind {
 	VALUE_CLOCK,    /* the same; columns show it in the zone of this machine */
 	VALUE_LATENCY,  /* microseconds; columns show milliseconds */
 	VALUE_RATE,     /* thousandths: 12345 is 12.345 */
+	VALUE_QUERY,    /* of struct event: a name; columns show how old its answer was */
+	VALUE_NAME,     /* the same, but for that */
 };
+
+#define VALUE_OLD_US 100000 /* of the answer with a name: columns show ages that are more */
 
 /* Bytes are borrowed. */
 struct value {

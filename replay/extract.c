@@ -27,6 +27,7 @@ enum {
 	TEXTS = sizeof texts / sizeof *texts,
 	REDACT_ANCESTORS = 1 << TEXTS,
 	REDACT_HOST = 2 << TEXTS,
+	REDACT_QUERY = 4 << TEXTS,
 };
 
 /* A session of the input and what it becomes. */
@@ -64,10 +65,12 @@ static int parse(const char *redact, unsigned int *bits, struct error *error)
 			bit = REDACT_ANCESTORS;
 		if (length == 4 && !memcmp(name, "host", 4))
 			bit = REDACT_HOST;
+		if (length == 5 && !memcmp(name, "query", 5))
+			bit = REDACT_QUERY;
 		if (!bit)
 			return error_set(error,
 				"--redact: '%.*s' cannot be left out: comm exe args cgroup user "
-				"container unit ancestors host",
+				"container unit ancestors host query",
 				(int)(length < 64 ? length : 64), name);
 		*bits |= bit;
 		name = name[length] ? name + length + 1 : NULL;
@@ -259,6 +262,10 @@ int extract_add(struct extract *x, const struct columns_row *row, const struct s
 	if (need_builder(x, part, error))
 		return -1;
 	event.process = redact(x, row->event->process, copies);
+	if (x->redact & REDACT_QUERY) {
+		event.query.length = 0;
+		event.answered = ANSWERED_UNKNOWN;
+	}
 	anchor = &part->header.anchor;
 	/* The batch begins anew: its clocks are those of its first event. */
 	if (!batch_builder_count(part->builder))

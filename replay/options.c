@@ -127,6 +127,8 @@ static int check(struct read_options *o, struct error *error)
 			return -1;
 		o->answer_kind->destroy(answer);
 	}
+	if (o->columns.query && o->answer.count)
+		return error_set(error, "-d and -c exclude each other");
 	if (o->answer_kind && o->follow)
 		return error_set(error, "--follow has no end at which an answer could be given");
 	if (o->answer_kind && o->write)

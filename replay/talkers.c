@@ -80,6 +80,8 @@ static void make_key(struct talkers *all, const struct columns_row *row)
 		const struct column_kind *kind = all->keys[i];
 		struct value value = kind->get(row);
 
+		if (value.kind == VALUE_QUERY)
+			value.kind = VALUE_NAME;
 		if (i)
 			text_char(&all->key, TALKER_SEPARATOR);
 		if (all->format == FORMAT_JSON) {

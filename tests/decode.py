@@ -6,7 +6,7 @@ usage: decode.py FILE            print the events in the order of the file
        decode.py --check FILE..  print each breach of the page by our recorder;
                                  several files are those of one session, in order
 
-Prints `clock host uid gid pid tid ip saddr lport daddr dport backend comm'. Damage is said on
+Prints `clock host uid gid pid tid ip saddr lport daddr dport backend comm query_age query'. Damage is said on
 stderr. Exit: 0 all well, 1 damage or breaches.
 """
 import ctypes
@@ -43,6 +43,8 @@ COLUMNS = {
     0x010C: ("retransmits", "event", U32),
     0x010D: ("returned", "event", 0xFFFF),
     0x010E: ("net namespace", "event", U32),
+    0x010F: ("query", "event", U32),
+    0x0110: ("answered", "event", U64),
     0x0201: ("pid", "process", U32),
     0x0202: ("uid", "process", U32),
     0x0203: ("gid", "process", U32),
@@ -321,6 +323,9 @@ class Record:
         offset = self.columns["bytes"][1] if end else 0
         return self.body[offset + start : offset + end]
 
+    def text(self, name, row):
+        return self.string(self.value(name, row) - 1) if self.value(name, row) else b""
+
     def address(self, value):
         """None, or the bytes of an address."""
         n4, n6 = self.rows["ipv4"], self.rows["ipv6"]
@@ -352,11 +357,13 @@ class Record:
             self.address(self.value("saddr", i))
             if self.address(self.value("daddr", i)) is None:
                 raise Damage(f"event {i} without a destination")
+            if self.value("query", i) > self.rows["string"]:
+                raise Damage(f"event {i}: query {self.value('query', i)} of {self.rows['string']}")
 
     def process(self, row):
         number = lambda name: self.value(name, row) & U32
         id_ = lambda name: (self.value(name, row) - 1) & U32 if self.value(name, row) else None
-        text = lambda name: self.string(self.value(name, row) - 1) if self.value(name, row) else b""
+        text = lambda name: self.text(name, row)
         return {
             **{name: number(name) for name in ("pid", "uid", "gid", "ppid", "pid inside", "mount namespace",
                                            "pid namespace", "process flags")},
@@ -391,6 +398,8 @@ class Record:
                 "error": self.value("error", row) & 0xFFFF,
                 "latency": self.value("latency", row),
                 "retransmits": self.value("retransmits", row) & U32,
+                "query": self.text("query", row),
+                "answered": self.value("answered", row),
             }
 
     def skipped_by(self):
@@ -501,6 +510,22 @@ def address_text(address):
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
 
 
+def thousandths(number):
+    return f"{number // 1000}.{number % 1000:03d}"
+
+
+def query(event):
+    """The name, and the age of its answer, as columns show them."""
+    if not event["query"]:
+        local = event["daddr"] in (b"\x7f\0\0\1", bytes(15) + b"\1")
+        return "-", "-" if not event["answered"] else "localhost" if local else "No DNS Query"
+    name = escape(event["query"][:255])
+    if event["answered"] < 2:
+        return "-", name
+    age = thousandths(event["answered"] - 2)
+    return age, f"{name} ({age}ms)" if event["answered"] - 2 > 100000 else name
+
+
 def row(event):
     return " ".join((
         clock(event["wall"]),
@@ -516,6 +541,7 @@ def row(event):
         str(event["dport"]),
         escape(event["backend"]),
         escape(event["comm"]),
+        *query(event),
     ))
 
 
@@ -543,6 +569,7 @@ def comment(text):
     found = re.fullmatch(
         r"(?P<comm>[^ ]*)\[(?P<pid>\d+)\](?: tid=(?P<tid>\d+))? uid=(?P<uid>\d+)(?:\((?P<user>[^ ]+)\))?"
         r"(?: result=(?P<result>\w+) latency=(?P<latency>\d+)us(?: retransmits=(?P<retransmits>\d+))?)?"
+        r"(?: query=(?P<query>[^ ]+))?"
         r"(?: exe=(?P<exe>[^ ]+))?(?: container=(?P<container>[^ ]+))?(?: unit=(?P<unit>[^ ]+))?", text)
     if not found:
         raise Damage(f"comment {text!r}")
@@ -722,7 +749,7 @@ class Check:
                 ("uid", event["uid"]), ("result", result(event)),
                 ("latency", event["latency"] if known else None), ("retransmits", retransmits)):
             self.equal(found[key], None if value is None else str(value), f"{key} in the comment", block)
-        for key in ("comm", "user", "exe", "container", "unit"):
+        for key in ("comm", "user", "query", "exe", "container", "unit"):
             text, cut = unescape(found[key] or "")
             self.expect(event[key].startswith(text) if cut else event[key] == text,
                         f"{key} {text!r} in the comment is {event[key]!r}", block)
@@ -747,7 +774,8 @@ class Check:
     def record(self, block, record):
         self.equal(block.type, CUSTOM_NOCOPY if record.kind == SUMMARY else CUSTOM, "block type", block)
         self.equal(record.pen, 32473, "enterprise number", block)
-        self.equal((record.major, record.minor), (1, 0), "format version", block)
+        queries = record.kind == BATCH and {0x010F, 0x0110} & {entry[0] for entry in record.directory}
+        self.equal((record.major, record.minor), (1, int(bool(queries))), "format version", block)
         self.expect(record.kind in HEADER, f"kind {record.kind}", block)
         self.equal((record.zero11, record.zero20), (0, 0), "bytes 11 and 20", block)
         self.equal(record.header, HEADER.get(record.kind), "length of the header", block)

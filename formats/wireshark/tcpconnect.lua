@@ -66,6 +66,7 @@ field("uint16", "error", "Errno", base.DEC, ERRORS)
 field("double", "latency", "Latency (ms)")
 field("uint32", "retransmits", "Retransmissions of the SYN")
 field("bool", "failed", "Failed")
+field("string", "query", "Name that was looked up")
 
 -- Of every record.
 field("bytes", "magic", "Magic")
@@ -162,6 +163,8 @@ local COLUMNS = {
 	[0x010c] = {"event", "known", "retransmits", "Retransmissions of the SYN"},
 	[0x010d] = {"event", "known", "returned", "Returned by the kernel, errno", RETURNED},
 	[0x010e] = {"event", "nonzero", "net_ns", "Network namespace"},
+	[0x010f] = {"event", "text", "query", "Name that was looked up"},
+	[0x0110] = {"event", "nonzero64", "answered", "Answer: 1 none was seen, else its age (us) plus 2"},
 	[0x0201] = {"process", "uint32", "pid", "Process id"},
 	[0x0202] = {"process", "uint32", "uid", "User id"},
 	[0x0203] = {"process", "uint32", "gid", "Group id"},
@@ -333,7 +336,7 @@ function tcpconnect.init()
 	late_results = {}
 end
 
-local VALUES = {exe = true, container = true, unit = true, user = true}
+local VALUES = {query = true, exe = true, container = true, unit = true, user = true}
 
 -- What packet_comment() wrote, taken apart; nil: some other comment.
 local function parse_comment(comment)
@@ -367,7 +370,7 @@ end
 
 local PACKET_FIELDS = {
 	"host", "number", "comm", "pid", "tid", "uid", "user", "exe", "args", "container", "unit", "result",
-	"error", "latency", "retransmits", "failed",
+	"error", "latency", "retransmits", "failed", "query",
 }
 
 -- The host whose packets an interface has; nil: the interface is not ours, and anybody can write

@@ -41,6 +41,8 @@ struct row {
 	uint16_t returned;
 	uint32_t net_ns;
 	struct result result;
+	struct bytes query;
+	uint64_t answered;
 };
 
 /* Cumulative, as in the record; pending attempts are seen and nothing else yet. */
@@ -252,6 +254,42 @@ static const struct batch_plan details_batches[] = {
 	{0, 0, 0, 0, 0, details_late + 1, 2},
 };
 
+/* With the names that were looked up: young and old answers, none, and hostile ones. */
+#define V4 "192.0.2.10"
+#define V6 "2001:db8::10"
+#define AGE(us) (ANSWERED_AGE + (us))
+#define NAMED(at, from, to, name, answer)                                                          \
+	{                                                                                          \
+		CALL(at, from, (uint16_t)(43000 + (at)), to, 443),                                 \
+			.process = &curl, .tid = 1234, .query = TEXT(name), .answered = (answer)   \
+	}
+#define LABEL "sixty-three-characters-are-the-most-that-a-label-of-a-name-has-"
+static const struct row names_rows[] = {
+	NAMED(0, V4, "198.51.100.7", "www.example.net", AGE(12345)),
+	NAMED(1, V4, "198.51.100.7", "www.example.net", AGE(100000)),
+	NAMED(2, V4, "198.51.100.7", "www.example.net", AGE(100001)),
+	NAMED(3, V4, "198.51.100.7", "cdn.example.org", AGE(0)),
+	NAMED(4, V6, "2001:db8::7", "ipv6.example.net", AGE(UINT64_C(86400000000))),
+	NAMED(5, V4, "203.0.113.9", "", ANSWERED_NEVER),
+	NAMED(6, V4, "127.0.0.1", "", ANSWERED_NEVER),
+	NAMED(7, V6, "::1", "", ANSWERED_NEVER),
+	NAMED(8, V4, "127.0.0.53", "", ANSWERED_NEVER),
+	NAMED(9, V4, "127.0.0.1", "blocked.example", AGE(5000)),
+	NAMED(10, V4, "203.0.113.9", "new\nline.\x1b[31m", AGE(1)),
+	NAMED(11, V4, "203.0.113.9", "\xe6\x97\xa5\xe6\x9c\xac.example", AGE(1)),
+	NAMED(12, V4, "203.0.113.9", "not\xff\xfeutf8", AGE(200000)),
+	NAMED(13, V4, "203.0.113.9", "quo\\\"te,\\032.example result=ok", AGE(1)),
+	NAMED(14, V4, "203.0.113.9", LABEL "." LABEL "." LABEL "." LABEL ".x", AGE(1)),
+	NAMED(15, V4, "203.0.113.9", " (0.000ms)", AGE(1)),
+	NAMED(16, V4, "203.0.113.9", "No DNS Query", AGE(1)),
+	/* Not recorded, and what no recorder writes. */
+	NAMED(17, V4, "127.0.0.1", "", ANSWERED_UNKNOWN),
+	NAMED(18, V4, "203.0.113.9", "", AGE(5)),
+	NAMED(19, V4, "203.0.113.9", "unknown.age", ANSWERED_UNKNOWN),
+	NAMED(20, V4, "203.0.113.9", "largest.age", UINT64_MAX),
+};
+static const struct batch_plan names_batches[] = {{COUNT(names_rows), 0, 0, 0, 0}};
+
 static const struct late_result late_results[] = {
 	{1, {OUTCOME_FAILED, 110, 7, 130123456}},
 	{0, {OUTCOME_ESTABLISHED, 0, 1, 1000500}},
@@ -302,6 +340,8 @@ static const struct plan plans[] = {
 		ANCHOR, hostile_rows, BATCHES(hostile_batches), true, true},
 	{"packets-extreme", TEXT("end-of-time"), TEXT("fentry"), TEXT("none"), 0xd2, 1, 0,
 		{UINT64_C(1) << 63, 0}, extreme_rows, BATCHES(extreme_batches), true, true},
+	{"names", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xa7, 1, 0, ANCHOR, names_rows,
+		BATCHES(names_batches), true, true},
 	{"no-events", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf1, 1, 0, ANCHOR, NULL,
 		BATCHES(no_events), true},
 	{"no-batches", TEXT("alpha"), TEXT("fentry"), TEXT("none"), 0xf2, 1, 0, ANCHOR, NULL, NULL,
@@ -357,6 +397,8 @@ static void add_row(
 		.daddr = address_of(row->daddr),
 		.lport = row->lport,
 		.dport = row->dport,
+		.query = row->query,
+		.answered = row->answered,
 	};
 
 	if (batch_builder_add(builder, &event))

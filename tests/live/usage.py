@@ -37,7 +37,9 @@ COLUMNS = [
     (["-o", "nosuchcolumn"], "'nosuchcolumn' is not a column: time clock host uid euid user gid "
                              "pid tid ppid comm exe args ancestors cgroup container unit netns ip "
                              "saddr lport daddr dport flags returned result latency retransmits "
-                             "backend"),
+                             "backend query query_age"),
+    (["-d", "-c"], "-d and -c exclude each other"),
+    (["-d", "--style", "libbpf"], "style libbpf has no such column: leave out -d"),
     (["--style", "perl"], "'perl' is not a style: bcc, bcc2019 or libbpf"),
 ]
 READ = [

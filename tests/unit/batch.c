@@ -102,6 +102,8 @@ static void assert_events_equal(const struct event *a, const struct event *b)
 	assert_int_equal(a->lport, b->lport);
 	assert_int_equal(a->dport, b->dport);
 	assert_results_equal(&a->result, &b->result);
+	assert_true(bytes_equal(a->query, b->query));
+	assert_int_equal(a->answered, b->answered);
 }
 
 static void header_and_counters_come_back(void **state)
@@ -389,7 +391,7 @@ static void columns_are_as_wide_as_their_range(void **state)
 /* Makes events of one kind of recording; what varies is drawn for each set anew. */
 struct generator {
 	uint64_t seed;
-	bool extremes, unknown, ipv6_only, many;
+	bool extremes, unknown, ipv6_only, many, names;
 	/* As long as the set: the events borrow from it. */
 	char comms[400][16];
 	struct process processes[400];
@@ -488,6 +490,12 @@ static struct event draw_event(struct generator *g)
 			(uint16_t)draw(g, 3), draw(g, 3), draw(g, 300)},
 	};
 
+	/* Names from some event on, or not at all. */
+	if (g->names && random_below(&g->seed, 4)) {
+		event.answered =
+			g->extremes ? (uint64_t)draw(g, 0) << 32 | draw(g, 0) : draw(g, 90);
+		event.query = random_below(&g->seed, 2) ? event.process->comm : event.query;
+	}
 	return event;
 }
 
@@ -510,6 +518,7 @@ static void random_events_come_back(void **state)
 		g.unknown = (set & 14) == 2;
 		g.ipv6_only = (set & 12) == 4;
 		g.many = set & 16;
+		g.names = set & 32;
 		g.count = 0;
 		for (uint32_t i = 0; i < count; i++) {
 			uint32_t row = random_below(&g.seed, i + 1);
@@ -578,6 +587,8 @@ static struct event fill_distinct(uint32_t i, struct lent *lent)
 		.dport = (uint16_t)ends,
 		.result = {i & 1 ? OUTCOME_ABANDONED : 0, (uint16_t)ends, ends,
 			i & 1 ? UINT64_MAX : 0},
+		.query = {text + 6, 9},
+		.answered = i & 1 ? UINT64_MAX : 0,
 	};
 
 	lent->process = (struct process){
@@ -619,6 +630,30 @@ static struct event fill_addresses(uint32_t i, struct lent *lent)
 	return event;
 }
 
+/* Each its own name, but the first ones none. */
+static struct event fill_names(uint32_t i, struct lent *lent)
+{
+	struct event event = event_of(4);
+
+	if (i < 3000)
+		return event;
+	snprintf(lent->comm, sizeof lent->comm, "%06u.net", i);
+	event.query = bytes_of(lent->comm);
+	event.answered = i & 1 ? UINT64_MAX : ANSWERED_AGE;
+	return event;
+}
+
+/* One name for all of them. */
+static struct event fill_one_name(uint32_t i, struct lent *lent)
+{
+	struct event event = event_of(4);
+
+	(void)lent;
+	event.query = bytes_of("www.example.net");
+	event.answered = ANSWERED_AGE + i;
+	return event;
+}
+
 static void a_full_builder_stays_below_the_limit(void **state)
 {
 	static const struct {
@@ -628,6 +663,8 @@ static void a_full_builder_stays_below_the_limit(void **state)
 		{fill_same, 9000},
 		{fill_distinct, 700},
 		{fill_addresses, 5000},
+		{fill_names, 6000},
+		{fill_one_name, 8000},
 	};
 	static struct lent lent[BATCH_EVENTS_MAX];
 	struct batch_builder *builder = batch_builder_new();
@@ -796,7 +833,7 @@ static void assert_readable(const struct batch *batch, struct bytes record)
 	assert_inside(batch->header.host, record);
 	assert_inside(batch->header.backend, record);
 	assert_inside(batch->string_bytes, record);
-	for (const struct column *c = &batch->time; c <= &batch->net_ns; c++)
+	for (const struct column *c = &batch->time; c <= &batch->answered; c++)
 		if (!c->data || c->data != batch->expanded[c - &batch->time].data)
 			assert_column_inside(c, batch->events, record);
 	for (size_t i = 0; i < PROCESS_FIELDS; i++)

@@ -161,6 +161,8 @@ static void bad_choices_are_refused(void **state)
 		{{.style = "bcc", .names = "pid"}, "leave out -o"},
 		{{.style = "bcc", .clock = true}, "leave out -T"},
 		{{.style = "bcc2019", .lport = true}, "leave out -L"},
+		{{.style = "bcc2019", .query = true}, "leave out -d"},
+		{{.style = "libbpf", .query = true, .lport = true}, "leave out -d"},
 		{{.names = ""}, "'' is not a column"},
 		{{.names = "pid,"}, "'' is not a column"},
 		{{.names = ",pid"}, "'' is not a column"},
@@ -412,7 +414,9 @@ static void each_column_shows_the_same_of_what_it_needs(void **state)
 			.daddr = {4, {10, 0, 0, 2}},
 			.lport = 1024,
 			.dport = 443,
-			.result = {(uint8_t)(i < 3 ? i : 2), (uint16_t)(i == 2 ? 111 : 0), 2, 99}};
+			.result = {(uint8_t)(i < 3 ? i : 2), (uint16_t)(i == 2 ? 111 : 0), 2, 99},
+			.query = {(const uint8_t *)"a.net", i < 2 ? 5 : 0},
+			.answered = i < 2 ? 5 + i : i - 2};
 
 		assert_int_equal(batch_builder_add(builder, &event), 0);
 	}

@@ -4,12 +4,16 @@
 
 static uint64_t add(struct kept *k, uint32_t pid)
 {
-	char name[] = "curl";
+	char name[] = "curl", query[] = "a.net";
 	struct process process = {.pid = pid, .comm = bytes_of(name)};
 	struct event event = {.tid = pid, .process = &process};
-	uint64_t ticket = kept_add(k, &event, pid + 100);
+	uint64_t ticket;
 
+	if (pid % 2)
+		event.query = bytes_of(query);
+	ticket = kept_add(k, &event, pid + 100);
 	memset(name, 'x', 4); /* the copy is complete */
+	memset(query, 'x', 5);
 	process.pid = 0;
 	return ticket;
 }
@@ -21,9 +25,10 @@ static void take_all(struct kept *k, char *text)
 	for (uint64_t ticket; (ticket = kept_oldest(k)) != KEPT_NONE; kept_remove(k, ticket)) {
 		const struct kept_event *kept = kept_get(k, ticket);
 
-		sprintf(text + strlen(text), "%u %u %.*s, ", kept->event.tid,
+		sprintf(text + strlen(text), "%u %u %.*s %.*s, ", kept->event.tid,
 			kept->event.process->pid, (int)kept->event.process->comm.length,
-			kept->event.process->comm.data);
+			kept->event.process->comm.data, (int)kept->event.query.length,
+			kept->event.query.length ? (const char *)kept->event.query.data : "");
 	}
 }
 
@@ -44,10 +49,10 @@ static void events_are_copied_and_left_in_order(void **state)
 	kept_remove(k, tickets[1]);
 	tickets[3] = add(k, 5);
 	take_all(k, text);
-	assert_string_equal(text, "1 1 curl, 3 3 curl, 5 5 curl, ");
+	assert_string_equal(text, "1 1 curl a.net, 3 3 curl a.net, 5 5 curl a.net, ");
 	assert_true(add(k, 6) != KEPT_NONE);
 	take_all(k, text);
-	assert_string_equal(text, "6 6 curl, ");
+	assert_string_equal(text, "6 6 curl , ");
 	kept_free(k);
 	kept_free(NULL);
 }

@@ -31,6 +31,8 @@ static struct event make_event(uint64_t number, bool noise)
 		e.net_ns = (uint32_t)random_next(&state);
 		e.saddr = e.daddr;
 		e.saddr.bytes[3] = (uint8_t)~e.saddr.bytes[3];
+		e.answered = random_next(&state);
+		e.query = (struct bytes){(const uint8_t *)"www.example.net", number % 16};
 	}
 	return e;
 }
@@ -45,6 +47,8 @@ static void assert_same(const struct event *a, const struct event *b)
 	assert_int_equal(a->dport, b->dport);
 	assert_int_equal(a->net_ns, b->net_ns);
 	assert_int_equal(a->result.latency_us, b->result.latency_us);
+	assert_int_equal(a->answered, b->answered);
+	assert_true(bytes_equal(a->query, b->query));
 	assert_int_equal(a->process->uid, b->process->uid);
 }
 

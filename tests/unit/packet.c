@@ -66,6 +66,12 @@ static void a_comment_says_who_and_what_became_of_it(void **state)
 		"curl[1234] tid=1235 uid=1000(alice) result=ECONNREFUSED latency=1500us "
 		"retransmits=2 exe=/usr/bin/curl container=0123 unit=a.service "
 		"args=curl  a\\x20b");
+	event.query = bytes_of("www.example.net");
+	assert_string_equal(comment_of(&event),
+		"curl[1234] tid=1235 uid=1000(alice) result=ECONNREFUSED latency=1500us "
+		"retransmits=2 query=www.example.net exe=/usr/bin/curl container=0123 "
+		"unit=a.service args=curl  a\\x20b");
+	event.query.length = 0;
 	event.result = (struct result){OUTCOME_ESTABLISHED, 0, 1, 5};
 	process.args.length = process.unit.length = process.container.length = 0;
 	assert_string_equal(comment_of(&event),
@@ -81,8 +87,9 @@ static void no_name_forges_a_field(void **state)
 	process.user = bytes_of("a) result=ok");
 	process.exe = bytes_of("/a args=b\n[2]\\x20");
 	process.args = bytes_of("result=ok exe=/b");
+	event.query = bytes_of("a exe=/b");
 	assert_string_equal(comment_of(&event),
-		"x[1]\\x20uid=0[1234] uid=1000(a)\\x20result=ok) "
+		"x[1]\\x20uid=0[1234] uid=1000(a)\\x20result=ok) query=a\\x20exe=/b "
 		"exe=/a\\x20args=b\\x0a[2]\\\\x20 args=result=ok\\x20exe=/b");
 }
 
@@ -99,7 +106,7 @@ static void everything_at_its_longest_fits(void **state)
 	event.tid = 4000000000u;
 	event.result = (struct result){OUTCOME_FAILED, 113, UINT32_MAX, UINT64_MAX};
 	process.comm = process.exe = process.user = process.container = process.unit =
-		process.args = all;
+		process.args = event.query = all;
 	for (size_t i = 0; i < COUNT(fillings); i++) {
 		uint8_t block[PACKET_BLOCK_MAX];
 		struct block_writer w = {.data = block, .capacity = sizeof block};
@@ -178,6 +185,7 @@ static void kept_texts_change_nothing(void **state)
 
 			event.tid += (uint32_t)i;
 			event.result = results[i];
+			event.query = (struct bytes){args, i ? length % 100 : 0};
 			origin.texts = &texts;
 			packet_block(&a, &event, &origin);
 			origin.texts = NULL;

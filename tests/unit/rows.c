@@ -34,6 +34,13 @@ static void add(struct batch_builder *builder, uint32_t i)
 	event.saddr.bytes[3] = (uint8_t)(i % 7);
 	if (!event.saddr.family)
 		memset(&event.saddr, 0, sizeof event.saddr);
+	/* From the middle on: names of any age, and none. */
+	if (i > EVENTS / 2) {
+		event.query = (struct bytes){(const uint8_t *)"ab.net\n", i % 8};
+		event.answered = i % 9 ? i % 9 * 25000 + i % 3 : i % 2;
+		if (i % 7 == 0)
+			event.daddr = (struct address){4, {127, 0, 0, 1}};
+	}
 	assert_int_equal(batch_builder_add(builder, &event), 0);
 }
 
@@ -126,6 +133,10 @@ static void rows_look_as_when_each_is_alone(void **state)
 		{.names = "daddr,lport,saddr,ip,comm,dport,daddr,flags,netns,returned,args,"
 			  "backend"},
 		{.names = "dport,retransmits,latency,result,ip,tid,clock"},
+		{.query = true},
+		{.style = "bcc", .query = true},
+		{.names = "query,query_age,daddr,query,query"},
+		{.names = "query_age,query,comm", .format = FORMAT_JSON},
 	};
 
 	(void)state;

@@ -10,6 +10,7 @@ from tshark import (column, environment, events, installed_home, late, one, read
 
 TRACES = TOP / "tests/golden/traces"
 WITH_PACKETS = [TRACES / f"packets{name}.pcapng" for name in ("", "-plain", "-hostile", "-extreme")]
+WITH_PACKETS += [TRACES / "names.pcapng"]
 
 
 def same_rows(what, got, wanted):
@@ -50,7 +51,7 @@ def native(trace):
 
 
 PLUGIN = ("number", "comm", "pid", "tid", "uid", "user", "exe", "args", "container", "unit", "result", "error",
-          "latency", "retransmits", "failed", "host")
+          "latency", "retransmits", "failed", "host", "query")
 
 
 def plugin(trace, late_results={}, options=()):
@@ -64,7 +65,7 @@ def plugin(trace, late_results={}, options=()):
             "number": one(event["number"]),
             "comm": one(column(event["comm"]) or None),
             "pid": one(event["pid"] or None), "tid": one(event["tid"]), "uid": one(event["uid"]),
-            **{name: one(column(event[name]) or None) for name in ("user", "exe", "container", "unit")},
+            **{name: one(column(event[name]) or None) for name in ("user", "query", "exe", "container", "unit")},
             "args": one(" ".join(column(word) for word in words) + cut or None),
             "result": one(result),
             "failed": ["True"] if result not in (None, "ok") else [],
