@@ -15,7 +15,6 @@
 #define LAYOUT_MAX 32
 #define ROW_END_MAX 4
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
-#define SOME 256              /* rows that are put before they are written */
 #define WRITTEN 32768         /* bytes at a time, or more */
 #define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
 
@@ -569,14 +568,12 @@ void columns_begin(struct columns *c, int64_t first_ns)
 	c->first_ns = first_ns;
 }
 
-void columns_put_rows(struct columns *c, const struct rows *rows)
+static void put_rows(struct columns *c, const struct rows *rows)
 {
 	const struct found *found = rows->found;
 	uint32_t left = rows->found_count;
 	struct shown s;
 
-	if (!c->started)
-		columns_begin(c, rows_wall_ns(rows, 0));
 	s.rows = rows;
 	for (s.number = 0; s.number < rows->count; s.number++) {
 		s.row = rows->rows[s.number];
@@ -588,6 +585,14 @@ void columns_put_rows(struct columns *c, const struct rows *rows)
 	}
 }
 
+void columns_put_runs(struct columns *c, const struct rows *runs, size_t count)
+{
+	if (!c->started && count)
+		columns_begin(c, rows_wall_ns(runs, 0));
+	for (size_t i = 0; i < count; i++)
+		put_rows(c, &runs[i]);
+}
+
 void columns_take(struct columns *c, struct text *text)
 {
 	struct text empty = *text;
@@ -597,16 +602,11 @@ void columns_take(struct columns *c, struct text *text)
 	c->line = empty;
 }
 
-int columns_print_rows(struct columns *c, const struct rows *rows, FILE *out)
+int columns_print_runs(struct columns *c, const struct rows *runs, size_t count, FILE *out)
 {
-	struct rows some = *rows;
-
-	for (uint32_t left = rows->count; left; left -= some.count, some.rows += some.count) {
-		some.count = left < SOME ? left : SOME;
-		columns_put_rows(c, &some);
-		if ((c->line.length >= WRITTEN || c->terminal) && text_write(&c->line, out))
-			return -1;
-	}
+	columns_put_runs(c, runs, count);
+	if ((c->line.length >= WRITTEN || c->terminal) && text_write(&c->line, out))
+		return -1;
 	return c->line.failed ? -1 : 0;
 }
 
