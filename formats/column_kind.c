@@ -179,7 +179,7 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"cgroup", "CGROUP", 30, VALUE_TEXT, PROCESS, .get = get_cgroup},
 	{"container", "CONTAINER", 12, VALUE_TEXT, PROCESS, .get = get_container},
 	{"unit", "UNIT", 16, VALUE_TEXT, PROCESS, .get = get_unit},
-	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_NET_NS),
+	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_NETNS, .needs = EVENT_BIT(EVENT_NET_NS),
 		.get = get_netns},
 	{"ip", "IP", 2, VALUE_NUMBER, .about = ABOUT_FAMILY, .needs = EVENT_BIT(EVENT_DADDR),
 		.get = get_ip},
@@ -212,8 +212,9 @@ uint64_t column_key(enum column_about about, const struct columns_row *row)
 	case ABOUT_PROCESS:
 		return (uintptr_t)e->process;
 	case ABOUT_CALL:
-		return e->net_ns | (uint64_t)e->returned << 32 |
-		       (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 48;
+		return e->returned | (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 16;
+	case ABOUT_NETNS:
+		return e->net_ns;
 	case ABOUT_SOURCE:
 		return (uint64_t)row->saddr << 8 | e->daddr.family;
 	case ABOUT_DESTINATION:

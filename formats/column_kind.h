@@ -22,7 +22,8 @@ enum column_about {
 	ABOUT_EVENT, /* the row alone */
 	ABOUT_RECORDING,
 	ABOUT_PROCESS,
-	ABOUT_CALL, /* flags, returned, net_ns */
+	ABOUT_CALL, /* flags, returned */
+	ABOUT_NETNS,
 	ABOUT_SOURCE,
 	ABOUT_DESTINATION,
 	ABOUT_FAMILY, /* of the destination */

@@ -194,17 +194,15 @@ static void choose_all(struct columns *c)
 /* Takes in the cells that depend on the same. Without memory for it each is made anew. */
 static void extend(const struct columns *c, struct part *p)
 {
-	enum column_about about = c->cells[p->first].kind->about, second = about;
+	unsigned int abouts = ALIKE(c->cells[p->first].kind->about), more;
 
 	for (; p->behind < c->count; p->behind++) {
-		enum column_about next = c->cells[p->behind].kind->about;
-
-		if (second == about && alike_go_together(about, next))
-			second = next;
-		if (next != about && next != second)
+		more = abouts | ALIKE(c->cells[p->behind].kind->about);
+		if (!alike_go_together(more))
 			break;
+		abouts = more;
 	}
-	if (!alike_init(&p->alike, about, second))
+	if (!alike_init(&p->alike, abouts))
 		p->kind = PART_ALIKE;
 }
 

@@ -43,7 +43,6 @@ void text_spaces(struct text *t, size_t count)
 
 #define EIGHT 100000000u                   /* the first number with more digits than that */
 #define ZEROS UINT64_C(0x3030303030303030) /* as characters */
-#define LAST (UINT64_C(1) << 56)           /* something in the last of them */
 
 /*
  * The eight digits of a number below that as characters, the first in the lowest byte: halves
@@ -65,22 +64,32 @@ static inline void put_eight(char *out, uint64_t digits)
 	put_le64((uint8_t *)out, digits);
 }
 
+/* How many digits it has: by its bits, and one more from a power of ten on. */
+static inline unsigned int count_digits(uint32_t number)
+{
+	static const uint32_t powers[] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	unsigned int bits = 32 - (unsigned int)__builtin_clz(number | 1);
+	unsigned int fewest = bits * 1233 >> 12; /* log10(2) */
+
+	return fewest + (number >= powers[fewest]);
+}
+
 void text_unsigned(struct text *t, uint64_t number)
 {
-	uint64_t digits;
-	unsigned int zeros;
+	unsigned int count = 8;
 	char *out;
 
-	if (number >= EIGHT)
+	/* Not from the digits: what follows need not wait for them. */
+	if (number < EIGHT)
+		count = count_digits((uint32_t)number);
+	else
 		text_unsigned(t, number / EIGHT);
-	digits = eight_digits((uint32_t)(number % EIGHT));
-	out = text_reserve(t, sizeof digits);
+	out = text_reserve(t, 8);
 	if (!out)
 		return;
-	/* In front; but of zero, one is left. */
-	zeros = number >= EIGHT ? 0 : (unsigned int)__builtin_ctzll((digits ^ ZEROS) | LAST) / 8;
-	put_eight(out, digits >> 8 * zeros);
-	t->length += sizeof digits - zeros;
+	put_eight(out, eight_digits((uint32_t)(number % EIGHT)) >> (64 - 8 * count));
+	t->length += count;
 }
 
 /* Exactly count digits, at most 9, with zeros in front. What is behind them is overwritten. */
