@@ -25,6 +25,7 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
+		struct text lead;      /* of JSON: all that stands in front of the value */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	/* Of a row of a batch: cells that are put in the same way. */
@@ -220,6 +221,20 @@ static void fit_clocks(struct columns *c)
 	}
 }
 
+/* -1: out of memory. */
+static int make_leads(struct columns *c)
+{
+	for (size_t i = 0; c->format == FORMAT_JSON && i < c->count; i++) {
+		struct cell_layout *cell = &c->cells[i];
+
+		text_char(&cell->lead, i ? ',' : '{');
+		value_put_json_key(cell->kind->value, cell->kind->name, &cell->lead);
+		if (cell->lead.failed)
+			return -1;
+	}
+	return 0;
+}
+
 static void find_parts(struct columns *c)
 {
 	bool plain = c->format == FORMAT_COLUMNS && !c->adapt; /* widths do not change */
@@ -280,7 +295,11 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	strcat(c->row_end, row_ends[c->format]);
 	c->row_end_length = strlen(c->row_end);
 	find_parts(c);
-	return c;
+	if (!make_leads(c))
+		return c;
+	error_set(error, "out of memory");
+	columns_free(c);
+	return NULL;
 }
 
 int columns_check(const struct columns_choice *choice, struct error *error)
@@ -316,6 +335,8 @@ void columns_free(struct columns *c)
 	text_release(&c->line);
 	for (size_t i = 0; i < c->part_count; i++)
 		alike_release(&c->parts[i].alike);
+	for (size_t i = 0; i < c->count; i++)
+		text_release(&c->cells[i].lead);
 	free(c);
 }
 
@@ -425,12 +446,18 @@ static void put_cell(struct columns *c, struct cell_layout *cell, const struct c
 		text_string(&c->line, "\x1b[0m");
 }
 
+static void put_json_value(
+	struct columns *c, const struct cell_layout *cell, const struct value *value)
+{
+	text_put_part(&c->line, &cell->lead, 0, cell->lead.length);
+	value_put_json_value(value, cell->kind->value, cell->kind->name, &c->line);
+}
+
 static void put_json(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
 {
 	struct value value = cell->kind->get(row);
 
-	text_char(&c->line, cell == c->cells ? '{' : ',');
-	value_put_json(&value, cell->kind->value, cell->kind->name, &c->line);
+	put_json_value(c, cell, &value);
 }
 
 static void put_csv(struct columns *c, struct cell_layout *cell, const struct columns_row *row)

@@ -26,11 +26,6 @@ char *text_grow(struct text *t, size_t length)
 	return t->data + t->length;
 }
 
-void text_string(struct text *t, const char *string)
-{
-	text_put(t, bytes_of(string));
-}
-
 void text_spaces(struct text *t, size_t count)
 {
 	char *out = text_reserve(t, count);
@@ -136,6 +131,7 @@ static void remember_second(struct text *t, int64_t wall_ns, bool utc)
 		strcpy(t->time.zone, "Z");
 	t->time.zone_length = (uint8_t)strlen(t->time.zone);
 	t->time.begin_ns = (uint64_t)when * NS;
+	t->time.begin = when > 0 && when <= UINT32_MAX ? (uint32_t)when : 0;
 	t->time.utc = utc;
 	t->time.valid = true;
 }
@@ -169,6 +165,25 @@ void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 	}
 	memcpy(out, t->time.zone, sizeof t->time.zone);
 	t->length = (size_t)(out + t->time.zone_length - t->data);
+}
+
+void text_nanoseconds(struct text *t, int64_t wall_ns)
+{
+	uint64_t ns = (uint64_t)wall_ns - t->time.begin_ns;
+	char *out;
+
+	if (!t->time.begin || ns >= NS) {
+		if (wall_ns < 0)
+			text_char(t, '-');
+		text_unsigned(t, wall_ns < 0 ? -(uint64_t)wall_ns : (uint64_t)wall_ns);
+		return;
+	}
+	text_unsigned(t, t->time.begin);
+	out = text_reserve(t, 9);
+	if (!out)
+		return;
+	put_digits(out, (uint32_t)ns, 9);
+	t->length += 9;
 }
 
 int text_write(struct text *t, FILE *out)

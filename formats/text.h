@@ -15,6 +15,7 @@ struct text {
 	/* The second that text_time() put last: most events have that of the one before. */
 	struct {
 		uint64_t begin_ns; /* unsigned: hostile times wrap */
+		uint32_t begin;    /* the same in seconds; 0: not after 1970, or too late for it */
 		bool valid, utc;
 		char date[32], zone[8];
 		uint8_t date_length, zone_length;
@@ -70,7 +71,12 @@ static inline void text_put_part(
 	text->length += length;
 }
 
-void text_string(struct text *text, const char *string);
+/* In line: the length of what is constant is one too. */
+static inline void text_string(struct text *text, const char *string)
+{
+	text_put(text, bytes_of(string));
+}
+
 void text_spaces(struct text *text, size_t count);
 void text_unsigned(struct text *text, uint64_t number);
 
@@ -80,6 +86,9 @@ void text_thousandths(struct text *text, uint64_t number);
 /* RFC 3339 in the zone of this machine, or in UTC; digits of the second's fraction: 0, 3, 6 or 9.
  */
 void text_time(struct text *text, int64_t wall_ns, bool utc, unsigned int digits);
+
+/* Nanoseconds since 1970: fast behind the same time as text_time() puts it. */
+void text_nanoseconds(struct text *text, int64_t wall_ns);
 
 /*
  * Writes it out and empties it. Errors of the stream are the caller's to check.
