@@ -31,6 +31,8 @@ enum column_about {
 	ABOUT_RESULT, /* but for the latency */
 };
 
+struct rows;
+
 struct column_kind {
 	const char *name, *header;
 	int width;
@@ -41,6 +43,8 @@ struct column_kind {
 	uint32_t needs; /* columns of events, by EVENT_BIT() */
 	size_t port;    /* if it is one: its struct column in struct batch; or 0 */
 	struct value (*get)(const struct columns_row *row);
+	/* The same of a row of a batch, without its event. late: its late result; NULL: none. */
+	struct value (*at)(const struct rows *rows, uint32_t i, const struct result *late);
 };
 
 enum { COLUMN_KINDS = 29 };

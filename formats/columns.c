@@ -34,8 +34,9 @@ struct columns {
 		enum part_kind {
 			PART_CELLS,
 			PART_ALIKE,
-			PART_CLOCK, /* one cell, as a column */
-			PART_PORT,  /* the same */
+			PART_VALUE, /* one cell, without the event */
+			PART_CLOCK, /* the same as a column, faster */
+			PART_PORT,
 		} kind;
 		struct alike alike;
 	} parts[LAYOUT_MAX];
@@ -251,6 +252,8 @@ static void find_parts(struct columns *c)
 			p->kind = PART_CLOCK;
 		else if (plain && kind->port)
 			p->kind = PART_PORT;
+		else if (kind->at)
+			p->kind = PART_VALUE;
 	}
 }
 
@@ -421,24 +424,36 @@ static void put_separator(struct columns *c, const struct cell_layout *cell)
 		text_char(&c->line, *cell->separator); /* never more than one */
 }
 
-static void put_cell(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+/* What a peer shows of what is unknown. family: for an address. */
+static struct value zero_of(
+	enum value_kind kind, const struct columns_row *row, struct address *zero)
 {
-	struct value value = cell->kind->get(row);
+	*zero = (struct address){0};
+	if (kind == VALUE_ADDRESS) {
+		zero->family = row->event->daddr.family;
+		return (struct value){.kind = VALUE_ADDRESS, .of = zero};
+	}
+	return (struct value){.kind = kind == VALUE_NUMBER ? VALUE_NUMBER : VALUE_UNKNOWN};
+}
+
+/* row: NULL for a cell that is about the event alone. */
+static void put_cell(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
+{
 	const char *colour = c->colour ? colour_of(cell->kind, row) : NULL;
-	struct address zero = {.family = row->event->daddr.family};
+	struct address zero;
+	struct value shown;
 	size_t start;
 
 	put_separator(c, cell);
-	if (value.kind == VALUE_UNKNOWN && c->zeros) {
-		if (cell->kind->value == VALUE_ADDRESS)
-			value = (struct value){.kind = VALUE_ADDRESS, .of = &zero};
-		else if (cell->kind->value == VALUE_NUMBER)
-			value.kind = VALUE_NUMBER;
+	if (value->kind == VALUE_UNKNOWN && c->zeros) {
+		shown = zero_of(cell->kind->value, row, &zero);
+		value = &shown;
 	}
 	if (colour)
 		text_string(&c->line, colour);
 	start = c->line.length;
-	value_put_column(&value, c->first_ns, &c->line);
+	value_put_column(value, c->first_ns, &c->line);
 	if (cell->precision)
 		cut(&c->line, start, (size_t)cell->precision);
 	pad(c, cell, start);
@@ -446,38 +461,35 @@ static void put_cell(struct columns *c, struct cell_layout *cell, const struct c
 		text_string(&c->line, "\x1b[0m");
 }
 
-static void put_json_value(
-	struct columns *c, const struct cell_layout *cell, const struct value *value)
+static void put_json(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
 {
+	(void)row;
 	text_put_part(&c->line, &cell->lead, 0, cell->lead.length);
 	value_put_json_value(value, cell->kind->value, cell->kind->name, &c->line);
 }
 
-static void put_json(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+static void put_csv(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
 {
-	struct value value = cell->kind->get(row);
-
-	put_json_value(c, cell, &value);
-}
-
-static void put_csv(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
-{
-	struct value value = cell->kind->get(row);
-
+	(void)row;
 	if (cell != c->cells)
 		text_char(&c->line, ',');
-	value_put_csv(&value, cell->kind->value, &c->line);
+	value_put_csv(value, cell->kind->value, &c->line);
 }
 
 /* How each format shows a cell. */
-static void (*const put_as[])(
-	struct columns *c, struct cell_layout *cell, const struct columns_row *row) = {
+static void (*const put_as[])(struct columns *c, struct cell_layout *cell,
+	const struct value *value, const struct columns_row *row) = {
 	[FORMAT_COLUMNS] = put_cell, [FORMAT_JSON] = put_json, [FORMAT_CSV] = put_csv};
 
 static void put_cells(struct columns *c, size_t first, size_t behind, const struct columns_row *row)
 {
-	for (size_t i = first; i < behind; i++)
-		put_as[c->format](c, &c->cells[i], row);
+	for (size_t i = first; i < behind; i++) {
+		struct value value = c->cells[i].kind->get(row);
+
+		put_as[c->format](c, &c->cells[i], &value, row);
+	}
 }
 
 static void end_row(struct columns *c)
@@ -536,6 +548,14 @@ static void put_alike(struct columns *c, struct part *p, struct shown *s)
 			(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
 }
 
+/* Without the event. */
+static void put_at(struct columns *c, struct cell_layout *cell, const struct shown *s)
+{
+	struct value value = cell->kind->at(s->rows, s->number, s->late);
+
+	put_as[c->format](c, cell, &value, NULL);
+}
+
 static void put_clock(struct columns *c, struct cell_layout *cell, const struct shown *s)
 {
 	size_t start;
@@ -546,7 +566,7 @@ static void put_clock(struct columns *c, struct cell_layout *cell, const struct 
 	pad(c, cell, start);
 }
 
-static void put_port(struct columns *c, struct cell_layout *cell, struct shown *s)
+static void put_port(struct columns *c, struct cell_layout *cell, const struct shown *s)
 {
 	const char *batch = (const char *)s->rows->batch;
 	const struct column *column = (const struct column *)(batch + cell->kind->port);
@@ -554,7 +574,7 @@ static void put_port(struct columns *c, struct cell_layout *cell, struct shown *
 	size_t start;
 
 	if (!port) {
-		put_cell(c, cell, make(s));
+		put_at(c, cell, s);
 		return;
 	}
 	put_separator(c, cell);
@@ -571,6 +591,9 @@ static void put_parts(struct columns *c, struct shown *s)
 		switch (p->kind) {
 		case PART_ALIKE:
 			put_alike(c, p, s);
+			break;
+		case PART_VALUE:
+			put_at(c, &c->cells[p->first], s);
 			break;
 		case PART_CLOCK:
 			put_clock(c, &c->cells[p->first], s);

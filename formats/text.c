@@ -131,7 +131,10 @@ static void remember_second(struct text *t, int64_t wall_ns, bool utc)
 		strcpy(t->time.zone, "Z");
 	t->time.zone_length = (uint8_t)strlen(t->time.zone);
 	t->time.begin_ns = (uint64_t)when * NS;
-	t->time.begin = when > 0 && when <= UINT32_MAX ? (uint32_t)when : 0;
+	/* 10 digits at most. */
+	t->time.begin_length = when > 0 ? (uint8_t)snprintf(t->time.begin, sizeof t->time.begin,
+						  "%u", (unsigned int)when)
+					: 0;
 	t->time.utc = utc;
 	t->time.valid = true;
 }
@@ -172,18 +175,18 @@ void text_nanoseconds(struct text *t, int64_t wall_ns)
 	uint64_t ns = (uint64_t)wall_ns - t->time.begin_ns;
 	char *out;
 
-	if (!t->time.begin || ns >= NS) {
+	if (!t->time.begin_length || ns >= NS) {
 		if (wall_ns < 0)
 			text_char(t, '-');
 		text_unsigned(t, wall_ns < 0 ? -(uint64_t)wall_ns : (uint64_t)wall_ns);
 		return;
 	}
-	text_unsigned(t, t->time.begin);
-	out = text_reserve(t, 9);
+	out = text_reserve(t, sizeof t->time.begin + 9);
 	if (!out)
 		return;
-	put_digits(out, (uint32_t)ns, 9);
-	t->length += 9;
+	memcpy(out, t->time.begin, sizeof t->time.begin);
+	put_digits(out + t->time.begin_length, (uint32_t)ns, 9);
+	t->length += t->time.begin_length + 9u;
 }
 
 int text_write(struct text *t, FILE *out)

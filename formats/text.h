@@ -15,10 +15,10 @@ struct text {
 	/* The second that text_time() put last: most events have that of the one before. */
 	struct {
 		uint64_t begin_ns; /* unsigned: hostile times wrap */
-		uint32_t begin;    /* the same in seconds; 0: not after 1970, or too late for it */
 		bool valid, utc;
 		char date[32], zone[8];
-		uint8_t date_length, zone_length;
+		char begin[12];                                 /* the same in seconds since 1970 */
+		uint8_t date_length, zone_length, begin_length; /* of begin 0: not after 1970 */
 	} time;
 };
 
