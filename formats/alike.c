@@ -7,18 +7,26 @@
 
 _Static_assert(sizeof(struct alike_slot) == 64, "a line of the cache");
 
-bool alike_go_together(enum column_about a, enum column_about b)
+bool alike_go_together(unsigned int abouts)
 {
-	return (a == ABOUT_PROCESS && b == ABOUT_FAMILY) ||
-	       (a == ABOUT_DESTINATION && b == ABOUT_PORT);
+	static const unsigned int together[] = {
+		ALIKE(ABOUT_RECORDING) | ALIKE(ABOUT_PROCESS) | ALIKE(ABOUT_NETNS) |
+			ALIKE(ABOUT_FAMILY) | ALIKE(ABOUT_SOURCE),
+		ALIKE(ABOUT_RECORDING) | ALIKE(ABOUT_CALL) | ALIKE(ABOUT_RESULT),
+		ALIKE(ABOUT_DESTINATION) | ALIKE(ABOUT_PORT),
+	};
+
+	for (size_t i = 0; i < sizeof together / sizeof *together; i++)
+		if (!(abouts & ~together[i]))
+			return true;
+	return false;
 }
 
-int alike_init(struct alike *alike, enum column_about about, enum column_about second)
+int alike_init(struct alike *alike, unsigned int abouts)
 {
 	size_t each = sizeof *alike->slots;
 
-	*alike = (struct alike){
-		.about = about, .second = second, .owned = calloc(ALIKE_SLOTS + 1, each)};
+	*alike = (struct alike){.abouts = abouts, .owned = calloc(ALIKE_SLOTS + 1, each)};
 	if (!alike->owned)
 		return -1;
 	alike->slots = (struct alike_slot *)(((uintptr_t)alike->owned + each - 1) / each * each);

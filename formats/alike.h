@@ -20,9 +20,11 @@ struct alike_slot {
 	char text[36]; /* or an offset in memory, if that is too short */
 };
 
+#define ALIKE(about) (1u << (about))
+
 /* Freed by alike_release(). */
 struct alike {
-	enum column_about about, second; /* the same if it is only one; not ABOUT_EVENT */
+	unsigned int abouts; /* by ALIKE() */
 	struct text memory;
 	struct alike_slot *slots; /* in owned */
 	void *owned;
@@ -31,11 +33,11 @@ struct alike {
 #define ALIKE_SLOTS 4096                    /* a power of two */
 #define ALIKE_ADDRESSES (UINT64_C(1) << 63) /* in a scope, which is that of all batches then */
 
-/* Two that few rows have one of without the other. */
-bool alike_go_together(enum column_about a, enum column_about b);
+/* Whether the key may be about all of these: few rows have one of them without the others. */
+bool alike_go_together(unsigned int abouts);
 
 /* -1: out of memory. */
-int alike_init(struct alike *alike, enum column_about about, enum column_about second);
+int alike_init(struct alike *alike, unsigned int abouts);
 void alike_release(struct alike *alike);
 
 /* An address as two words, and its family, or 0: the same in all batches. */
@@ -55,60 +57,96 @@ static inline unsigned int alike_address(
 	return 6;
 }
 
-/* What the cells of a row of the batch depend on. late: its late result, or NULL. */
-static inline struct alike_key alike_key_of(
-	const struct alike *alike, const struct rows *rows, uint32_t row, const struct result *late)
+static inline struct alike_key alike_destination_key(
+	const struct batch *b, uint32_t row, unsigned int abouts)
 {
-	const struct batch *b = rows->batch;
-	struct alike_key key = {.scope = rows->generation};
-	uint64_t daddr = column_get(&b->daddr, row), family = daddr <= b->ipv4 ? 4 : 6;
+	struct alike_key key = {0};
+
+	if (abouts & ALIKE(ABOUT_DESTINATION))
+		key.scope = alike_address(b, column_get(&b->daddr, row), key.words);
+	if (abouts & ALIKE(ABOUT_PORT))
+		key.scope |= (column_get(&b->dport, row) & UINT16_MAX) << 16;
+	key.scope |= ALIKE_ADDRESSES;
+	return key;
+}
+
+static inline struct alike_key alike_source_key(const struct batch *b, uint32_t row)
+{
+	struct alike_key key = {0};
+	uint64_t family = column_get(&b->daddr, row) <= b->ipv4 ? 4 : 6;
+
+	key.scope = alike_address(b, column_get(&b->saddr, row), key.words);
+	key.scope |= ALIKE_ADDRESSES | family << 8;
+	return key;
+}
+
+static inline struct alike_key alike_process_key(
+	const struct batch *b, uint32_t row, unsigned int abouts)
+{
+	struct alike_key key = {0};
+
+	if (abouts & ALIKE(ABOUT_PROCESS))
+		key.words[0] = column_get(&b->process, row);
+	if (abouts & ALIKE(ABOUT_SOURCE))
+		key.words[0] |= column_get(&b->saddr, row) << 32;
+	if (abouts & (ALIKE(ABOUT_SOURCE) | ALIKE(ABOUT_FAMILY)))
+		key.words[1] = column_get(&b->daddr, row) <= b->ipv4;
+	if (abouts & ALIKE(ABOUT_NETNS))
+		key.words[1] |= column_get(&b->net_ns, row) << 32;
+	return key;
+}
+
+static inline struct alike_key alike_result_key(
+	const struct batch *b, uint32_t row, unsigned int abouts, const struct result *late)
+{
+	struct alike_key key = {0};
 	struct result result;
 
-	switch (alike->about) {
-	case ABOUT_PROCESS:
-		key.words[0] = column_get(&b->process, row);
-		key.words[1] = alike->second == ABOUT_FAMILY ? family : 0;
-		break;
-	case ABOUT_SOURCE:
-		key.scope = alike_address(b, column_get(&b->saddr, row), key.words);
-		key.scope |= ALIKE_ADDRESSES | family << 8;
-		break;
-	case ABOUT_DESTINATION:
-		key.scope = alike_address(b, daddr, key.words) | ALIKE_ADDRESSES;
-		if (alike->second == ABOUT_PORT)
-			key.scope |= (column_get(&b->dport, row) & UINT16_MAX) << 16;
-		break;
-	case ABOUT_FAMILY:
-		key.words[0] = family;
-		break;
-	case ABOUT_PORT:
-		key.words[0] = column_get(&b->dport, row);
-		break;
-	case ABOUT_CALL:
-		key.words[0] = column_get(&b->net_ns, row);
-		key.words[1] = (column_get(&b->flags, row) & UINT32_MAX) |
+	if (abouts & ALIKE(ABOUT_CALL))
+		key.words[0] = (column_get(&b->flags, row) & UINT32_MAX) |
 			       column_get(&b->returned, row) << 32;
-		break;
-	case ABOUT_RESULT:
+	if (abouts & ALIKE(ABOUT_RESULT)) {
 		if (!late)
 			batch_result(b, row, &result);
 		else
 			result = *late;
-		key.words[0] = result.outcome | (uint64_t)result.error << 8;
-		key.words[1] = result.retransmits;
-		break;
-	case ABOUT_QUERY:
-		key.words[0] = column_get(&b->query, row) << 32;
-		if (!key.words[0])
-			key.words[0] = daddr;
-		key.words[1] = column_get(&b->answered, row);
-		if (key.words[1] <= ANSWERED_AGE + VALUE_OLD_US) /* only whether */
-			key.words[1] = key.words[1] != ANSWERED_UNKNOWN;
-		break;
-	case ABOUT_RECORDING:
-	case ABOUT_EVENT:
-		break;
+		key.words[1] = result.outcome | (uint64_t)result.error << 8 |
+			       (uint64_t)result.retransmits << 32;
 	}
+	return key;
+}
+
+static inline struct alike_key alike_query_key(const struct batch *b, uint32_t row)
+{
+	struct alike_key key = {0};
+
+	key.words[0] = column_get(&b->query, row) << 32;
+	if (!key.words[0])
+		key.words[0] = column_get(&b->daddr, row);
+	key.words[1] = column_get(&b->answered, row);
+	if (key.words[1] <= ANSWERED_AGE + VALUE_OLD_US) /* only whether */
+		key.words[1] = key.words[1] != ANSWERED_UNKNOWN;
+	return key;
+}
+
+/* What the cells of a row of the batch depend on. late: its late result, or NULL. */
+static inline struct alike_key alike_key_of(
+	const struct alike *alike, const struct rows *rows, uint32_t row, const struct result *late)
+{
+	const unsigned int abouts = alike->abouts;
+	struct alike_key key;
+
+	if (abouts & (ALIKE(ABOUT_DESTINATION) | ALIKE(ABOUT_PORT)))
+		return alike_destination_key(rows->batch, row, abouts);
+	if (!(abouts & ~(ALIKE(ABOUT_SOURCE) | ALIKE(ABOUT_FAMILY))))
+		return alike_source_key(rows->batch, row);
+	if (abouts & ALIKE(ABOUT_QUERY))
+		key = alike_query_key(rows->batch, row);
+	else if (abouts & (ALIKE(ABOUT_CALL) | ALIKE(ABOUT_RESULT)))
+		key = alike_result_key(rows->batch, row, abouts, late);
+	else
+		key = alike_process_key(rows->batch, row, abouts);
+	key.scope = rows->generation;
 	return key;
 }
 

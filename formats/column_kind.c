@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "column_kind.h"
+#include "rows.h"
 
 #define GET(name) static struct value get_##name(const struct columns_row *row)
 
@@ -174,12 +175,57 @@ GET(query_age)
 		.number = event->answered - ANSWERED_AGE};
 }
 
+#define AT(name)                                                                                   \
+	static struct value name##_at(                                                             \
+		const struct rows *rows, uint32_t i, const struct result *late)
+
+AT(time)
+{
+	(void)late;
+	return (struct value){.kind = VALUE_SINCE, .wall_ns = rows_wall_ns(rows, i)};
+}
+
+AT(clock)
+{
+	(void)late;
+	return (struct value){.kind = VALUE_CLOCK, .wall_ns = rows_wall_ns(rows, i)};
+}
+
+AT(tid)
+{
+	const struct batch *b = rows->batch;
+	uint32_t row = rows->rows[i], pid = b->table[column_get(&b->process, row)].pid;
+
+	(void)late;
+	return number(pid + (uint32_t)column_get(&b->tid, row));
+}
+
+AT(lport)
+{
+	(void)late;
+	return known((uint16_t)column_get(&rows->batch->lport, rows->rows[i]));
+}
+
+AT(latency)
+{
+	uint64_t outcome = column_get(&rows->batch->outcome, rows->rows[i]);
+	uint64_t latency = column_get(&rows->batch->latency, rows->rows[i]);
+	bool decided = outcome - 1 < OUTCOME_ABANDONED;
+
+	if (late) {
+		decided = late->outcome != OUTCOME_PENDING;
+		latency = late->latency_us;
+	}
+	return (struct value){.kind = decided ? VALUE_LATENCY : VALUE_UNKNOWN, .number = latency};
+}
+
 #define PROCESS .about = ABOUT_PROCESS, .needs = EVENT_BIT(EVENT_PROCESS)
 
 const struct column_kind column_kinds[COLUMN_KINDS] = {
-	{"time", "TIME(s)", 9, VALUE_SINCE, .needs = EVENT_BIT(EVENT_TIME), .get = get_time},
+	{"time", "TIME(s)", 9, VALUE_SINCE, .needs = EVENT_BIT(EVENT_TIME), .get = get_time,
+		.at = time_at},
 	{"clock", "CLOCK", 27, VALUE_CLOCK, .extra = true, .needs = EVENT_BIT(EVENT_TIME),
-		.get = get_clock},
+		.get = get_clock, .at = clock_at},
 	{"host", "HOST", 12, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_host},
 	{"uid", "UID", 6, VALUE_NUMBER, PROCESS, .get = get_uid},
 	{"euid", "EUID", 6, VALUE_NUMBER, PROCESS, .get = get_euid},
@@ -187,7 +233,7 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"gid", "GID", 6, VALUE_NUMBER, PROCESS, .get = get_gid},
 	{"pid", "PID", 7, VALUE_NUMBER, PROCESS, .get = get_pid},
 	{"tid", "TID", 7, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_TID) | EVENT_BIT(EVENT_PROCESS),
-		.get = get_tid},
+		.get = get_tid, .at = tid_at},
 	{"ppid", "PPID", 7, VALUE_NUMBER, PROCESS, .get = get_ppid},
 	{"comm", "COMM", 15, VALUE_TEXT, PROCESS, .get = get_comm},
 	{"exe", "EXE", 20, VALUE_TEXT, PROCESS, .get = get_exe},
@@ -196,14 +242,14 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"cgroup", "CGROUP", 30, VALUE_TEXT, PROCESS, .get = get_cgroup},
 	{"container", "CONTAINER", 12, VALUE_TEXT, PROCESS, .get = get_container},
 	{"unit", "UNIT", 16, VALUE_TEXT, PROCESS, .get = get_unit},
-	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_CALL, .needs = EVENT_BIT(EVENT_NET_NS),
+	{"netns", "NETNS", 10, VALUE_NUMBER, .about = ABOUT_NETNS, .needs = EVENT_BIT(EVENT_NET_NS),
 		.get = get_netns},
 	{"ip", "IP", 2, VALUE_NUMBER, .about = ABOUT_FAMILY, .needs = EVENT_BIT(EVENT_DADDR),
 		.get = get_ip},
 	{"saddr", "SADDR", 15, VALUE_ADDRESS, .about = ABOUT_SOURCE,
 		.needs = EVENT_BIT(EVENT_SADDR) | EVENT_BIT(EVENT_DADDR), .get = get_saddr},
 	{"lport", "LPORT", 5, VALUE_NUMBER, .needs = EVENT_BIT(EVENT_LPORT),
-		.port = offsetof(struct batch, lport), .get = get_lport},
+		.port = offsetof(struct batch, lport), .get = get_lport, .at = lport_at},
 	{"daddr", "DADDR", 15, VALUE_ADDRESS, .about = ABOUT_DESTINATION,
 		.needs = EVENT_BIT(EVENT_DADDR), .get = get_daddr},
 	{"dport", "DPORT", 5, VALUE_NUMBER, .about = ABOUT_PORT, .needs = EVENT_BIT(EVENT_DPORT),
@@ -215,7 +261,7 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"result", "RESULT", 12, VALUE_RESULT, true, .about = ABOUT_RESULT,
 		.needs = EVENT_RESULT_BITS, .get = get_result},
 	{"latency", "LAT(ms)", 9, VALUE_LATENCY, true, .needs = EVENT_RESULT_BITS,
-		.get = get_latency},
+		.get = get_latency, .at = latency_at},
 	{"retransmits", "RETRANSMITS", 11, VALUE_NUMBER, true, .about = ABOUT_RESULT,
 		.needs = EVENT_RESULT_BITS, .get = get_retransmits},
 	{"backend", "BACKEND", 7, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_backend},
@@ -233,8 +279,9 @@ uint64_t column_key(enum column_about about, const struct columns_row *row)
 	case ABOUT_PROCESS:
 		return (uintptr_t)e->process;
 	case ABOUT_CALL:
-		return e->net_ns | (uint64_t)e->returned << 32 |
-		       (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 48;
+		return e->returned | (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 16;
+	case ABOUT_NETNS:
+		return e->net_ns;
 	case ABOUT_SOURCE:
 		return (uint64_t)row->saddr << 8 | e->daddr.family;
 	case ABOUT_DESTINATION:

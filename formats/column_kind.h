@@ -22,7 +22,8 @@ enum column_about {
 	ABOUT_EVENT, /* the row alone */
 	ABOUT_RECORDING,
 	ABOUT_PROCESS,
-	ABOUT_CALL, /* flags, returned, net_ns */
+	ABOUT_CALL, /* flags, returned */
+	ABOUT_NETNS,
 	ABOUT_SOURCE,
 	ABOUT_DESTINATION,
 	ABOUT_FAMILY, /* of the destination */
@@ -30,6 +31,8 @@ enum column_about {
 	ABOUT_RESULT, /* but for the latency */
 	ABOUT_QUERY,  /* but for the age of the answer: column_key() is without it */
 };
+
+struct rows;
 
 struct column_kind {
 	const char *name, *header;
@@ -41,6 +44,8 @@ struct column_kind {
 	uint32_t needs; /* columns of events, by EVENT_BIT() */
 	size_t port;    /* if it is one: its struct column in struct batch; or 0 */
 	struct value (*get)(const struct columns_row *row);
+	/* The same of a row of a batch, without its event. late: its late result; NULL: none. */
+	struct value (*at)(const struct rows *rows, uint32_t i, const struct result *late);
 };
 
 enum { COLUMN_KINDS = 31 };

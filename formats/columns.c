@@ -15,7 +15,6 @@
 #define LAYOUT_MAX 32
 #define ROW_END_MAX 4
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
-#define SOME 256              /* rows that are put before they are written */
 #define WRITTEN 32768         /* bytes at a time, or more */
 #define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
 
@@ -26,6 +25,7 @@ struct columns {
 		int width;             /* padded to this; 0: not padded */
 		int precision;         /* a text is cut to this many bytes; 0: not cut */
 		const char *separator; /* in front of it */
+		struct text lead;      /* of JSON: all that stands in front of the value */
 	} cells[LAYOUT_MAX];
 	size_t count;
 	/* Of a row of a batch: cells that are put in the same way. */
@@ -34,8 +34,9 @@ struct columns {
 		enum part_kind {
 			PART_CELLS,
 			PART_ALIKE,
-			PART_CLOCK, /* one cell, as a column */
-			PART_PORT,  /* the same */
+			PART_VALUE, /* one cell, without the event */
+			PART_CLOCK, /* the same as a column, faster */
+			PART_PORT,
 		} kind;
 		struct alike alike;
 	} parts[LAYOUT_MAX];
@@ -200,17 +201,15 @@ static void choose_all(struct columns *c)
 /* Takes in the cells that depend on the same. Without memory for it each is made anew. */
 static void extend(const struct columns *c, struct part *p)
 {
-	enum column_about about = c->cells[p->first].kind->about, second = about;
+	unsigned int abouts = ALIKE(c->cells[p->first].kind->about), more;
 
 	for (; p->behind < c->count; p->behind++) {
-		enum column_about next = c->cells[p->behind].kind->about;
-
-		if (second == about && alike_go_together(about, next))
-			second = next;
-		if (next != about && next != second)
+		more = abouts | ALIKE(c->cells[p->behind].kind->about);
+		if (!alike_go_together(more))
 			break;
+		abouts = more;
 	}
-	if (!alike_init(&p->alike, about, second))
+	if (!alike_init(&p->alike, abouts))
 		p->kind = PART_ALIKE;
 }
 
@@ -226,6 +225,20 @@ static void fit_clocks(struct columns *c)
 		if (!is_utc)
 			c->cells[i].width = CLOCK_OFFSET_WIDTH;
 	}
+}
+
+/* -1: out of memory. */
+static int make_leads(struct columns *c)
+{
+	for (size_t i = 0; c->format == FORMAT_JSON && i < c->count; i++) {
+		struct cell_layout *cell = &c->cells[i];
+
+		text_char(&cell->lead, i ? ',' : '{');
+		value_put_json_key(cell->kind->value, cell->kind->name, &cell->lead);
+		if (cell->lead.failed)
+			return -1;
+	}
+	return 0;
 }
 
 static void find_parts(struct columns *c)
@@ -244,6 +257,8 @@ static void find_parts(struct columns *c)
 			p->kind = PART_CLOCK;
 		else if (plain && kind->port)
 			p->kind = PART_PORT;
+		else if (kind->at)
+			p->kind = PART_VALUE;
 	}
 }
 
@@ -288,7 +303,11 @@ struct columns *columns_new(const struct columns_choice *choice, struct error *e
 	strcat(c->row_end, row_ends[c->format]);
 	c->row_end_length = strlen(c->row_end);
 	find_parts(c);
-	return c;
+	if (!make_leads(c))
+		return c;
+	error_set(error, "out of memory");
+	columns_free(c);
+	return NULL;
 }
 
 int columns_check(const struct columns_choice *choice, struct error *error)
@@ -324,6 +343,8 @@ void columns_free(struct columns *c)
 	text_release(&c->line);
 	for (size_t i = 0; i < c->part_count; i++)
 		alike_release(&c->parts[i].alike);
+	for (size_t i = 0; i < c->count; i++)
+		text_release(&c->cells[i].lead);
 	free(c);
 }
 
@@ -408,24 +429,36 @@ static void put_separator(struct columns *c, const struct cell_layout *cell)
 		text_char(&c->line, *cell->separator); /* never more than one */
 }
 
-static void put_cell(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+/* What a peer shows of what is unknown. family: for an address. */
+static struct value zero_of(
+	enum value_kind kind, const struct columns_row *row, struct address *zero)
 {
-	struct value value = cell->kind->get(row);
+	*zero = (struct address){0};
+	if (kind == VALUE_ADDRESS) {
+		zero->family = row->event->daddr.family;
+		return (struct value){.kind = VALUE_ADDRESS, .of = zero};
+	}
+	return (struct value){.kind = kind == VALUE_NUMBER ? VALUE_NUMBER : VALUE_UNKNOWN};
+}
+
+/* row: NULL for a cell that is about the event alone. */
+static void put_cell(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
+{
 	const char *colour = c->colour ? colour_of(cell->kind, row) : NULL;
-	struct address zero = {.family = row->event->daddr.family};
+	struct address zero;
+	struct value shown;
 	size_t start;
 
 	put_separator(c, cell);
-	if (value.kind == VALUE_UNKNOWN && c->zeros) {
-		if (cell->kind->value == VALUE_ADDRESS)
-			value = (struct value){.kind = VALUE_ADDRESS, .of = &zero};
-		else if (cell->kind->value == VALUE_NUMBER)
-			value.kind = VALUE_NUMBER;
+	if (value->kind == VALUE_UNKNOWN && c->zeros) {
+		shown = zero_of(cell->kind->value, row, &zero);
+		value = &shown;
 	}
 	if (colour)
 		text_string(&c->line, colour);
 	start = c->line.length;
-	value_put_column(&value, c->first_ns, &c->line);
+	value_put_column(value, c->first_ns, &c->line);
 	if (cell->precision)
 		cut(&c->line, start, (size_t)cell->precision);
 	pad(c, cell, start);
@@ -433,32 +466,35 @@ static void put_cell(struct columns *c, struct cell_layout *cell, const struct c
 		text_string(&c->line, "\x1b[0m");
 }
 
-static void put_json(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+static void put_json(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
 {
-	struct value value = cell->kind->get(row);
-
-	text_char(&c->line, cell == c->cells ? '{' : ',');
-	value_put_json(&value, cell->kind->value, cell->kind->name, &c->line);
+	(void)row;
+	text_put_part(&c->line, &cell->lead, 0, cell->lead.length);
+	value_put_json_value(value, cell->kind->value, cell->kind->name, &c->line);
 }
 
-static void put_csv(struct columns *c, struct cell_layout *cell, const struct columns_row *row)
+static void put_csv(struct columns *c, struct cell_layout *cell, const struct value *value,
+	const struct columns_row *row)
 {
-	struct value value = cell->kind->get(row);
-
+	(void)row;
 	if (cell != c->cells)
 		text_char(&c->line, ',');
-	value_put_csv(&value, cell->kind->value, &c->line);
+	value_put_csv(value, cell->kind->value, &c->line);
 }
 
 /* How each format shows a cell. */
-static void (*const put_as[])(
-	struct columns *c, struct cell_layout *cell, const struct columns_row *row) = {
+static void (*const put_as[])(struct columns *c, struct cell_layout *cell,
+	const struct value *value, const struct columns_row *row) = {
 	[FORMAT_COLUMNS] = put_cell, [FORMAT_JSON] = put_json, [FORMAT_CSV] = put_csv};
 
 static void put_cells(struct columns *c, size_t first, size_t behind, const struct columns_row *row)
 {
-	for (size_t i = first; i < behind; i++)
-		put_as[c->format](c, &c->cells[i], row);
+	for (size_t i = first; i < behind; i++) {
+		struct value value = c->cells[i].kind->get(row);
+
+		put_as[c->format](c, &c->cells[i], &value, row);
+	}
 }
 
 static void end_row(struct columns *c)
@@ -517,6 +553,14 @@ static void put_alike(struct columns *c, struct part *p, struct shown *s)
 			(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
 }
 
+/* Without the event. */
+static void put_at(struct columns *c, struct cell_layout *cell, const struct shown *s)
+{
+	struct value value = cell->kind->at(s->rows, s->number, s->late);
+
+	put_as[c->format](c, cell, &value, NULL);
+}
+
 static void put_clock(struct columns *c, struct cell_layout *cell, const struct shown *s)
 {
 	size_t start;
@@ -527,7 +571,7 @@ static void put_clock(struct columns *c, struct cell_layout *cell, const struct 
 	pad(c, cell, start);
 }
 
-static void put_port(struct columns *c, struct cell_layout *cell, struct shown *s)
+static void put_port(struct columns *c, struct cell_layout *cell, const struct shown *s)
 {
 	const char *batch = (const char *)s->rows->batch;
 	const struct column *column = (const struct column *)(batch + cell->kind->port);
@@ -535,7 +579,7 @@ static void put_port(struct columns *c, struct cell_layout *cell, struct shown *
 	size_t start;
 
 	if (!port) {
-		put_cell(c, cell, make(s));
+		put_at(c, cell, s);
 		return;
 	}
 	put_separator(c, cell);
@@ -552,6 +596,9 @@ static void put_parts(struct columns *c, struct shown *s)
 		switch (p->kind) {
 		case PART_ALIKE:
 			put_alike(c, p, s);
+			break;
+		case PART_VALUE:
+			put_at(c, &c->cells[p->first], s);
 			break;
 		case PART_CLOCK:
 			put_clock(c, &c->cells[p->first], s);
@@ -574,14 +621,12 @@ void columns_begin(struct columns *c, int64_t first_ns)
 	c->first_ns = first_ns;
 }
 
-void columns_put_rows(struct columns *c, const struct rows *rows)
+static void put_rows(struct columns *c, const struct rows *rows)
 {
 	const struct found *found = rows->found;
 	uint32_t left = rows->found_count;
 	struct shown s;
 
-	if (!c->started)
-		columns_begin(c, rows_wall_ns(rows, 0));
 	s.rows = rows;
 	for (s.number = 0; s.number < rows->count; s.number++) {
 		s.row = rows->rows[s.number];
@@ -593,6 +638,14 @@ void columns_put_rows(struct columns *c, const struct rows *rows)
 	}
 }
 
+void columns_put_runs(struct columns *c, const struct rows *runs, size_t count)
+{
+	if (!c->started && count)
+		columns_begin(c, rows_wall_ns(runs, 0));
+	for (size_t i = 0; i < count; i++)
+		put_rows(c, &runs[i]);
+}
+
 void columns_take(struct columns *c, struct text *text)
 {
 	struct text empty = *text;
@@ -602,16 +655,11 @@ void columns_take(struct columns *c, struct text *text)
 	c->line = empty;
 }
 
-int columns_print_rows(struct columns *c, const struct rows *rows, FILE *out)
+int columns_print_runs(struct columns *c, const struct rows *runs, size_t count, FILE *out)
 {
-	struct rows some = *rows;
-
-	for (uint32_t left = rows->count; left; left -= some.count, some.rows += some.count) {
-		some.count = left < SOME ? left : SOME;
-		columns_put_rows(c, &some);
-		if ((c->line.length >= WRITTEN || c->terminal) && text_write(&c->line, out))
-			return -1;
-	}
+	columns_put_runs(c, runs, count);
+	if ((c->line.length >= WRITTEN || c->terminal) && text_write(&c->line, out))
+		return -1;
 	return c->line.failed ? -1 : 0;
 }
 

@@ -44,8 +44,11 @@ uint32_t columns_need(const struct columns *columns);
 int columns_header(struct columns *columns, FILE *out);
 int columns_print(struct columns *columns, const struct columns_row *row, FILE *out);
 
-/* The same with a line for each row. But for a terminal some are kept back until the flush. */
-int columns_print_rows(struct columns *columns, const struct rows *rows, FILE *out);
+/*
+ * The same with a line for each row of so many runs, of which each is of one batch. But for a
+ * terminal some lines are kept back until the flush.
+ */
+int columns_print_runs(struct columns *columns, const struct rows *runs, size_t count, FILE *out);
 int columns_flush(struct columns *columns, FILE *out);
 
 /*
@@ -54,7 +57,7 @@ int columns_flush(struct columns *columns, FILE *out);
  * memory is used again.
  */
 void columns_begin(struct columns *columns, int64_t first_ns);
-void columns_put_rows(struct columns *columns, const struct rows *rows);
+void columns_put_runs(struct columns *columns, const struct rows *runs, size_t count);
 void columns_take(struct columns *columns, struct text *text);
 
 #endif

@@ -26,11 +26,6 @@ char *text_grow(struct text *t, size_t length)
 	return t->data + t->length;
 }
 
-void text_string(struct text *t, const char *string)
-{
-	text_put(t, bytes_of(string));
-}
-
 void text_spaces(struct text *t, size_t count)
 {
 	char *out = text_reserve(t, count);
@@ -41,30 +36,35 @@ void text_spaces(struct text *t, size_t count)
 	}
 }
 
-static const char pairs[] =
-	"00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-	"40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-	"8081828384858687888990919293949596979899";
+#define EIGHT 100000000u                   /* the first number with more digits than that */
+#define ZEROS UINT64_C(0x3030303030303030) /* as characters */
 
-/* Puts the last count digits in front of end. */
-static inline void put_back(char *end, uint64_t number, unsigned int count)
+/*
+ * The eight digits of a number below that as characters, the first in the lowest byte: halves
+ * of four, of two and of one digit, all at once.
+ */
+static inline uint64_t eight_digits(uint32_t number)
 {
-	for (; count > 1; count -= 2, number /= 100) {
-		end -= 2;
-		memcpy(end, pairs + number % 100 * 2, 2);
-	}
-	if (count)
-		*--end = (char)('0' + number % 10);
+	uint64_t value = number / 10000 | (uint64_t)(number % 10000) << 32, high;
+
+	high = value * 10486 >> 20 & UINT64_C(0x0000007f0000007f); /* each / 100 */
+	value = high | (value - high * 100) << 16;
+	high = value * 103 >> 10 & UINT64_C(0x000f000f000f000f); /* each / 10 */
+	value = high | (value - high * 10) << 8;
+	return value | ZEROS;
+}
+
+static inline void put_eight(char *out, uint64_t digits)
+{
+	put_le64((uint8_t *)out, digits);
 }
 
 /* How many digits it has: by its bits, and one more from a power of ten on. */
-static inline unsigned int count_digits(uint64_t number)
+static inline unsigned int count_digits(uint32_t number)
 {
-	static const uint64_t powers[] = {0, 10, 100, 1000, 10000, 100000, 1000000, 10000000,
-		100000000, 1000000000, 10000000000, 100000000000, 1000000000000, 10000000000000,
-		100000000000000, 1000000000000000, 10000000000000000, 100000000000000000,
-		1000000000000000000, 10000000000000000000u};
-	unsigned int bits = 64 - (unsigned int)__builtin_clzll(number | 1);
+	static const uint32_t powers[] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+	unsigned int bits = 32 - (unsigned int)__builtin_clz(number | 1);
 	unsigned int fewest = bits * 1233 >> 12; /* log10(2) */
 
 	return fewest + (number >= powers[fewest]);
@@ -72,31 +72,41 @@ static inline unsigned int count_digits(uint64_t number)
 
 void text_unsigned(struct text *t, uint64_t number)
 {
-	unsigned int count = count_digits(number);
-	char *out = text_reserve(t, count);
+	unsigned int count = 8;
+	char *out;
 
+	/* Not from the digits: what follows need not wait for them. */
+	if (number < EIGHT)
+		count = count_digits((uint32_t)number);
+	else
+		text_unsigned(t, number / EIGHT);
+	out = text_reserve(t, 8);
 	if (!out)
 		return;
-	put_back(out + count, number, count);
+	put_eight(out, eight_digits((uint32_t)(number % EIGHT)) >> (64 - 8 * count));
 	t->length += count;
 }
 
-/* Exactly count digits, with zeros in front. */
-static inline void put_digits(struct text *t, uint32_t number, unsigned int count)
+/* Exactly count digits, at most 9, with zeros in front. What is behind them is overwritten. */
+static inline char *put_digits(char *out, uint32_t number, unsigned int count)
 {
-	char *out = text_reserve(t, count);
-
-	if (!out)
-		return;
-	put_back(out + count, number, count);
-	t->length += count;
+	if (count > 8)
+		*out++ = (char)('0' + number / EIGHT);
+	put_eight(out, eight_digits(number % EIGHT) >> (count < 8 ? 64 - 8 * count : 0));
+	return out + (count < 8 ? count : 8);
 }
 
 void text_thousandths(struct text *t, uint64_t number)
 {
+	char *out;
+
 	text_unsigned(t, number / 1000);
-	text_char(t, '.');
-	put_digits(t, (uint32_t)(number % 1000), 3);
+	out = text_reserve(t, 4);
+	if (!out)
+		return;
+	*out = '.';
+	put_digits(out + 1, (uint32_t)(number % 1000), 3);
+	t->length += 4;
 }
 
 static void remember_second(struct text *t, int64_t wall_ns, bool utc)
@@ -121,6 +131,10 @@ static void remember_second(struct text *t, int64_t wall_ns, bool utc)
 		strcpy(t->time.zone, "Z");
 	t->time.zone_length = (uint8_t)strlen(t->time.zone);
 	t->time.begin_ns = (uint64_t)when * NS;
+	/* 10 digits at most. */
+	t->time.begin_length = when > 0 ? (uint8_t)snprintf(t->time.begin, sizeof t->time.begin,
+						  "%u", (unsigned int)when)
+					: 0;
 	t->time.utc = utc;
 	t->time.valid = true;
 }
@@ -143,18 +157,36 @@ void text_time(struct text *t, int64_t wall_ns, bool utc, unsigned int digits)
 		*out++ = '.';
 	switch (digits) {
 	case 3:
-		put_back(out + 3, ns / 1000000, 3);
+		out = put_digits(out, (uint32_t)ns / 1000000, 3);
 		break;
 	case 6:
-		put_back(out + 6, ns / 1000, 6);
+		out = put_digits(out, (uint32_t)ns / 1000, 6);
 		break;
 	case 9:
-		put_back(out + 9, ns, 9);
+		out = put_digits(out, (uint32_t)ns, 9);
 		break;
 	}
-	out += digits;
 	memcpy(out, t->time.zone, sizeof t->time.zone);
 	t->length = (size_t)(out + t->time.zone_length - t->data);
+}
+
+void text_nanoseconds(struct text *t, int64_t wall_ns)
+{
+	uint64_t ns = (uint64_t)wall_ns - t->time.begin_ns;
+	char *out;
+
+	if (!t->time.begin_length || ns >= NS) {
+		if (wall_ns < 0)
+			text_char(t, '-');
+		text_unsigned(t, wall_ns < 0 ? -(uint64_t)wall_ns : (uint64_t)wall_ns);
+		return;
+	}
+	out = text_reserve(t, sizeof t->time.begin + 9);
+	if (!out)
+		return;
+	memcpy(out, t->time.begin, sizeof t->time.begin);
+	put_digits(out + t->time.begin_length, (uint32_t)ns, 9);
+	t->length += t->time.begin_length + 9u;
 }
 
 int text_write(struct text *t, FILE *out)

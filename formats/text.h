@@ -17,7 +17,8 @@ struct text {
 		uint64_t begin_ns; /* unsigned: hostile times wrap */
 		bool valid, utc;
 		char date[32], zone[8];
-		uint8_t date_length, zone_length;
+		char begin[12];                                 /* the same in seconds since 1970 */
+		uint8_t date_length, zone_length, begin_length; /* of begin 0: not after 1970 */
 	} time;
 };
 
@@ -70,7 +71,12 @@ static inline void text_put_part(
 	text->length += length;
 }
 
-void text_string(struct text *text, const char *string);
+/* In line: the length of what is constant is one too. */
+static inline void text_string(struct text *text, const char *string)
+{
+	text_put(text, bytes_of(string));
+}
+
 void text_spaces(struct text *text, size_t count);
 void text_unsigned(struct text *text, uint64_t number);
 
@@ -80,6 +86,9 @@ void text_thousandths(struct text *text, uint64_t number);
 /* RFC 3339 in the zone of this machine, or in UTC; digits of the second's fraction: 0, 3, 6 or 9.
  */
 void text_time(struct text *text, int64_t wall_ns, bool utc, unsigned int digits);
+
+/* Nanoseconds since 1970: fast behind the same time as text_time() puts it. */
+void text_nanoseconds(struct text *text, int64_t wall_ns);
 
 /*
  * Writes it out and empties it. Errors of the stream are the caller's to check.

@@ -280,13 +280,6 @@ static void put_json_ancestors(struct text *out, const struct process *process)
 	text_char(out, ']');
 }
 
-static void put_signed(struct text *out, int64_t number)
-{
-	if (number < 0)
-		text_char(out, '-');
-	text_unsigned(out, number < 0 ? -(uint64_t)number : (uint64_t)number);
-}
-
 /* What JSON and CSV show the same way. */
 static void put_plain(struct text *out, const struct value *value)
 {
@@ -324,10 +317,21 @@ static void put_key(struct text *out, const char *key, const char *more)
 	text_string(out, "\":");
 }
 
+void value_put_json_key(enum value_kind kind, const char *key, struct text *out)
+{
+	put_key(out, key, kind == VALUE_LATENCY ? "_us" : "");
+}
+
 void value_put_json(
 	const struct value *value, enum value_kind kind, const char *key, struct text *out)
 {
-	put_key(out, key, kind == VALUE_LATENCY ? "_us" : "");
+	value_put_json_key(kind, key, out);
+	value_put_json_value(value, kind, key, out);
+}
+
+void value_put_json_value(
+	const struct value *value, enum value_kind kind, const char *key, struct text *out)
+{
 	switch (value->kind) {
 	case VALUE_UNKNOWN:
 		text_string(out, "null");
@@ -362,7 +366,7 @@ void value_put_json(
 		text_char(out, ',');
 		put_key(out, key, "_ns");
 		if (value->kind == VALUE_SINCE)
-			put_signed(out, value->wall_ns);
+			text_nanoseconds(out, value->wall_ns);
 		else
 			text_string(out, "null");
 	}
@@ -435,7 +439,7 @@ void value_put_csv(const struct value *value, enum value_kind kind, struct text 
 	if (kind == VALUE_SINCE) {
 		text_char(out, ',');
 		if (value->kind == VALUE_SINCE)
-			put_signed(out, value->wall_ns);
+			text_nanoseconds(out, value->wall_ns);
 	}
 }
 

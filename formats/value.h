@@ -58,6 +58,11 @@ void value_put_column(const struct value *value, int64_t first_ns, struct text *
 void value_put_json(
 	const struct value *value, enum value_kind kind, const char *key, struct text *out);
 
+/* The same in two: "key": and what stands behind it. */
+void value_put_json_key(enum value_kind kind, const char *key, struct text *out);
+void value_put_json_value(
+	const struct value *value, enum value_kind kind, const char *key, struct text *out);
+
 /* Adds the keys (the same, also two for a time) or the value as fields of a line of CSV. */
 void value_put_csv_header(enum value_kind kind, const char *key, struct text *out);
 void value_put_csv(const struct value *value, enum value_kind kind, struct text *out);

@@ -15,6 +15,8 @@
 
 #define PROGRAM "tcpconnect-read"
 
+#define SOME 256 /* rows that are shown at a time */
+
 enum { EXIT_COMPLETE = 0, EXIT_CANNOT = 1, EXIT_USAGE = 2, EXIT_INCOMPLETE = 3 };
 
 static volatile sig_atomic_t stopped;
@@ -244,18 +246,20 @@ static int sink_row(
 	return status;
 }
 
-static int show_rows(
-	struct sink *sink, struct merge *merge, const struct rows *rows, struct error *error)
+static int show_runs(struct sink *sink, const struct rows *runs, size_t count, struct error *error)
 {
-	struct held *held;
+	for (size_t i = 0; i < count; i++) {
+		sink->rows += runs[i].count;
+		if (!sink->printer)
+			continue;
+		struct held *held = merge_held(&runs[i]);
 
-	sink->rows += rows->count;
-	if (sink->printer) {
-		held = merge_held(merge);
-		return held ? printer_add(sink->printer, held, rows, error)
-			    : error_set(error, "out of memory");
+		if (!held)
+			return error_set(error, "out of memory");
+		if (printer_add(sink->printer, held, &runs[i], error))
+			return -1;
 	}
-	if (columns_print_rows(sink->columns, rows, stdout))
+	if (!sink->printer && columns_print_runs(sink->columns, runs, count, stdout))
 		return error_set(error, "out of memory");
 	if (ferror_unlocked(stdout))
 		return error_set(error, "cannot write to standard output: %s", strerror(errno));
@@ -265,8 +269,10 @@ static int show_rows(
 /* The next row or rows, at most so many. Returns 1; 0: the end, perhaps for now; -1: see error. */
 static int sink_next(struct sink *sink, struct merge *merge, uint64_t most, struct error *error)
 {
-	const struct rows *rows;
+	bool answers = sink->answer;
+	struct rows runs[SOME];
 	struct columns_row row;
+	size_t count;
 	int status;
 
 	if (sink->extract || sink->options->pace_milli || (sink->answer && !sink->any_order)) {
@@ -274,12 +280,13 @@ static int sink_next(struct sink *sink, struct merge *merge, uint64_t most, stru
 			return 0;
 		status = sink_row(sink, merge, &row, error);
 	} else {
-		rows = merge_next_rows(merge, most);
-		if (!rows)
+		count = merge_next_rows(
+			merge, runs, answers ? 1 : SOME, answers || most < SOME ? most : SOME);
+		if (!count)
 			return 0;
-		status = sink->answer ? answer_add_rows(sink->options->answer_kind, sink->answer,
-						rows, error)
-				      : show_rows(sink, merge, rows, error);
+		status = answers ? answer_add_rows(
+					   sink->options->answer_kind, sink->answer, runs, error)
+				 : show_runs(sink, runs, count, error);
 	}
 	return status ? -1 : 1;
 }

@@ -17,7 +17,10 @@ struct merge {
 	size_t file_count, kept; /* bytes of them */
 	struct source **sources;
 	size_t count, started; /* sources that are in the heap or ended */
-	struct source **heap;  /* by time, then by the order in which they were added */
+	struct place {
+		int64_t at; /* what they are ordered by: near, as it is looked at for each row */
+		struct source *source;
+	} * heap; /* by time, then by the order in which they were added */
 	size_t heap_count;
 	size_t ready, ready_max; /* sources that hold a file */
 	struct source *current;  /* whose row was given out last: the first of the heap */
@@ -120,7 +123,8 @@ static void *grow(void *array, size_t count, size_t size)
 
 static int add_source(struct merge *m, struct trace_file *file, const struct file_session *only)
 {
-	struct source **sources = grow(m->sources, m->count, sizeof *sources), **heap, *s;
+	struct source **sources = grow(m->sources, m->count, sizeof *sources), *s;
+	struct place *heap;
 
 	if (!sources)
 		return -1;
@@ -238,54 +242,50 @@ bool merge_waits(const struct merge *m)
 	return false;
 }
 
-static bool is_before(const struct merge *m, const struct source *a, const struct source *b)
+static struct place place_of(const struct merge *m, struct source *s)
 {
-	if (m->scan.any_order) /* one source after the other */
-		return a->start_ns != b->start_ns ? a->start_ns < b->start_ns : a->order < b->order;
-	return a->wall_ns != b->wall_ns ? a->wall_ns < b->wall_ns : a->order < b->order;
+	/* In any order: one source after the other. */
+	return (struct place){m->scan.any_order ? s->start_ns : s->wall_ns, s};
 }
 
+static inline bool is_before(const struct place *a, const struct place *b)
+{
+	return a->at != b->at ? a->at < b->at : a->source->order < b->source->order;
+}
+
+/* The first of the heap has a later place now. */
 static void sift_down(struct merge *m)
 {
-	struct source **h = m->heap;
-	size_t i = 0;
+	struct place *h = m->heap, moved = place_of(m, h->source);
+	size_t i = 0, child;
 
-	for (;;) {
-		size_t child = 2 * i + 1;
-		struct source *s = h[i];
-
-		if (child >= m->heap_count)
-			return;
-		if (child + 1 < m->heap_count && is_before(m, h[child + 1], h[child]))
+	while ((child = 2 * i + 1) < m->heap_count) {
+		if (child + 1 < m->heap_count && is_before(&h[child + 1], &h[child]))
 			child++;
-		if (!is_before(m, h[child], s))
-			return;
+		if (!is_before(&h[child], &moved))
+			break;
 		h[i] = h[child];
-		h[child] = s;
 		i = child;
 	}
+	h[i] = moved;
 }
 
 static void push(struct merge *m, struct source *s)
 {
-	struct source **h = m->heap;
+	struct place *h = m->heap, added = place_of(m, s);
 	size_t i = m->heap_count++;
 
-	h[i] = s;
-	while (i && is_before(m, h[i], h[(i - 1) / 2])) {
-		struct source *parent = h[(i - 1) / 2];
-
-		h[(i - 1) / 2] = h[i];
-		h[i] = parent;
-		i = (i - 1) / 2;
-	}
+	for (; i && is_before(&added, &h[(i - 1) / 2]); i = (i - 1) / 2)
+		h[i] = h[(i - 1) / 2];
+	h[i] = added;
 }
 
 /* The first of the heap has ended, or is idle. */
 static void pop(struct merge *m)
 {
 	m->heap[0] = m->heap[--m->heap_count];
-	sift_down(m);
+	if (m->heap_count)
+		sift_down(m);
 }
 
 /* Makes room for one more that holds a file: the one whose next row is the latest rests. */
@@ -296,7 +296,7 @@ static void make_room(struct merge *m)
 	if (m->ready < m->ready_max || m->scan.follow)
 		return;
 	for (size_t i = 0; i < m->heap_count; i++) {
-		struct source *s = m->heap[i];
+		struct source *s = m->heap[i].source;
 
 		if (s->state == SOURCE_READY && !s->file->is_stream &&
 			(!latest || s->wall_ns > latest->wall_ns))
@@ -311,7 +311,7 @@ static void make_room(struct merge *m)
 /* The first of the heap moves on to its next row, and to its place. */
 static void advance(struct merge *m)
 {
-	struct source *s = m->heap[0];
+	struct source *s = m->heap->source;
 	bool held = s->state == SOURCE_READY;
 
 	if (!held)
@@ -329,7 +329,7 @@ static void advance(struct merge *m)
 
 static void resume(struct merge *m)
 {
-	struct source *s = m->heap[0];
+	struct source *s = m->heap->source;
 
 	make_room(m);
 	source_resume(s, &m->scan);
@@ -357,7 +357,7 @@ bool merge_has_several_hosts(struct merge *m)
 			continue;
 		start_sources(m);
 		if (s->state == SOURCE_NEW) {
-			while (m->heap[0] != s)
+			while (m->heap->source != s)
 				advance(m); /* others without a known time, before it */
 			advance(m);
 		}
@@ -392,36 +392,46 @@ static struct source *next_source(struct merge *m)
 	else
 		wake(m);
 	m->current = NULL;
-	while (m->heap_count && m->heap[0]->state != SOURCE_READY) {
-		if (m->heap[0]->state == SOURCE_RESTING)
+	while (m->heap_count && m->heap->source->state != SOURCE_READY) {
+		if (m->heap->source->state == SOURCE_RESTING)
 			resume(m);
 		else
 			advance(m);
 	}
 	if (m->heap_count)
-		m->current = m->heap[0];
+		m->current = m->heap->source;
 	return m->current;
 }
 
 /* The last time at which a row of the first source is still before those of the others. */
 static int64_t until_of(const struct merge *m)
 {
-	const struct source *other;
+	const struct place *other = &m->heap[1];
 
 	if (m->heap_count == 1 || m->scan.any_order)
 		return INT64_MAX;
-	other = m->heap[1];
-	if (m->heap_count > 2 && is_before(m, m->heap[2], other))
-		other = m->heap[2];
+	if (m->heap_count > 2 && is_before(&m->heap[2], other))
+		other = &m->heap[2];
 	/* It is not at the earliest time of all, if it was added before the first one. */
-	return other->wall_ns - (other->order < m->heap[0]->order);
+	return other->at - (other->source->order < m->heap->source->order);
 }
 
-const struct rows *merge_next_rows(struct merge *m, uint64_t most)
+size_t merge_next_rows(struct merge *m, struct rows *runs, size_t room, uint64_t most)
 {
 	struct source *s = next_source(m);
+	size_t count = 0;
 
-	return s ? source_rows(s, most, until_of(m)) : NULL;
+	while (s) {
+		runs[count] = *source_rows(s, most, until_of(m));
+		most -= runs[count++].count;
+		m->current = s;
+		if (count == room || !most || !source_step(s))
+			break;
+		sift_down(m);
+		m->current = NULL; /* it is at a row that is still to come */
+		s = m->heap->source->state == SOURCE_READY ? m->heap->source : NULL;
+	}
+	return count;
 }
 
 void merge_hold(struct merge *m, void (*settle)(void *context))
@@ -429,9 +439,9 @@ void merge_hold(struct merge *m, void (*settle)(void *context))
 	m->scan.settle = settle;
 }
 
-struct held *merge_held(struct merge *m)
+struct held *merge_held(const struct rows *run)
 {
-	return source_hold(m->current);
+	return source_hold(source_of(run));
 }
 
 int merge_next(struct merge *m, struct columns_row *row)

@@ -66,17 +66,18 @@ bool merge_has_several_hosts(struct merge *merge);
 int merge_next(struct merge *merge, struct columns_row *row);
 
 /*
- * The same, but as many rows of one batch as follow each other, at most so many; with
- * merge_any_order() all of it. NULL: the end.
+ * The same, but as many rows as are at hand, at most so many, in runs of what follows each
+ * other in one batch; with merge_any_order() all that a batch has. Returns how many runs, at most
+ * room; 0: the end.
  */
-const struct rows *merge_next_rows(struct merge *merge, uint64_t most);
+size_t merge_next_rows(struct merge *merge, struct rows *runs, size_t room, uint64_t most);
 
 /*
- * The batch of these rows, which may be held beyond the next call. settle, which gets the
+ * The batch of such a run, which may be held beyond the next call. settle, which gets the
  * context of report, must see to it that none is. NULL: out of memory.
  */
 void merge_hold(struct merge *merge, void (*settle)(void *context));
-struct held *merge_held(struct merge *merge);
+struct held *merge_held(const struct rows *run);
 
 /* After the end: tells what is missing of the sessions that were read. */
 void merge_report_missing(struct merge *merge);

@@ -54,8 +54,7 @@ static void print(struct task *task, unsigned int thread)
 	struct piece *piece = (struct piece *)task;
 	struct columns *columns = piece->printer->columns[thread];
 
-	for (uint32_t i = 0; i < piece->run_count; i++)
-		columns_put_rows(columns, &piece->runs[i]);
+	columns_put_runs(columns, piece->runs, piece->run_count);
 	columns_take(columns, &piece->text);
 }
 

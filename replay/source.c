@@ -524,23 +524,16 @@ bool source_waits(const struct source *s)
 	return s->queue && !queue_is_empty(s->queue);
 }
 
-/* Goes to the next row that is selected, of those that were taken. */
+/* Goes to the first row that is selected, of those from s->row on that were taken. */
 static bool next_row(struct source *s)
 {
 	const struct selection *selection = &s->selection;
-	uint32_t i = s->next, row;
+	uint32_t i = s->next;
 
 	while (i < selection->count && selection->rows[i] < s->row)
 		i++;
 	s->next = i;
-	if (i == selection->count || selection->rows[i] >= s->end)
-		return false;
-	s->row = row = selection->rows[i];
-	/* Of no use where rows may come in any order: the time may not be there. */
-	s->wall_ns = (int64_t)((uint64_t)s->rows.start_ns + column_get(&s->batch.time, row));
-	while (s->found_next < s->found_count && s->found[s->found_next].row < row)
-		s->found_next++;
-	return true;
+	return source_go(s, i);
 }
 
 void source_advance(struct source *s, struct scan *scan)

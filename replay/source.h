@@ -96,6 +96,34 @@ void source_event(const struct source *source, const struct scan *scan, struct e
 /* The batch at hand, which its users may keep; the source is one of them. NULL: no memory. */
 struct held *source_hold(struct source *source);
 
+/* Whose they are: of rows as source_rows() gives them. */
+static inline struct source *source_of(const struct rows *rows)
+{
+	return (struct source *)((char *)rows->batch - offsetof(struct source, batch));
+}
+
+/* Goes to that row of the selection, if it is among those that were taken. */
+static inline bool source_go(struct source *s, uint32_t next)
+{
+	uint32_t row;
+
+	if (next >= s->selection.count || s->selection.rows[next] >= s->end)
+		return false;
+	s->next = next;
+	s->row = row = s->selection.rows[next];
+	/* Of no use where rows may come in any order: the time may not be there. */
+	s->wall_ns = (int64_t)((uint64_t)s->rows.start_ns + column_get(&s->batch.time, row));
+	while (s->found_next < s->found_count && s->found[s->found_next].row < row)
+		s->found_next++;
+	return true;
+}
+
+/* Goes to the next row that matches, if no other batch is needed for it. */
+static inline bool source_step(struct source *s)
+{
+	return source_go(s, s->next + 1);
+}
+
 /*
  * Takes the row at hand and those of its batch that follow, up to the first that is later
  * than that; at most so many. It is at the last one then. until_ns: INT64_MAX: any time.

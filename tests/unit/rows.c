@@ -106,7 +106,7 @@ static void check(const struct columns_choice *choice)
 			rows_get(&rows, rows.count - 1, rows_find(&rows, row), &event, &of);
 			columns_print(one, &of, out);
 		}
-		columns_put_rows(many, &rows);
+		columns_put_runs(many, &rows, 1);
 		batch_release(&batches[b]);
 		free(record);
 	}
