@@ -10,7 +10,6 @@
 
 #include <arpa/nameser.h>
 #include <linux/types.h>
-#include <resolv.h>
 #include <stdlib.h>
 #include <sys/random.h>
 

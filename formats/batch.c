@@ -438,6 +438,8 @@ static int parse_body(struct batch *batch, struct bytes record, struct error *er
 		else if (parse_column(batch, entry, error))
 			return -1;
 	}
+	batch->queried = batch->entries[EVENT_QUERY - EVENT_TIME] ||
+			 batch->entries[EVENT_ANSWERED - EVENT_TIME];
 	if (parse_strings(batch, strings, error) || check_texts(batch, error))
 		return -1;
 	if (batch->events && !batch->processes)
@@ -599,6 +601,19 @@ static struct result result_of(
 		(uint8_t)outcome, (uint16_t)error, (uint32_t)retransmits, latency_us};
 }
 
+/* Most batches have none. */
+static inline void batch_query(const struct batch *batch, uint32_t row, struct event *event)
+{
+	uint64_t name = 0;
+
+	event->answered = 0;
+	if (batch->queried) {
+		name = column_get(&batch->query, row);
+		event->answered = column_get(&batch->answered, row);
+	}
+	event->query = name ? batch_string(batch, name) : (struct bytes){NULL, 0};
+}
+
 void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, struct event *event)
 {
 	event->number = batch->header.sequence + row;
@@ -623,10 +638,8 @@ void batch_event_part(const struct batch *batch, uint32_t row, uint32_t bits, st
 		event->dport = (uint16_t)column_get(&batch->dport, row);
 	if (bits & EVENT_RESULT_BITS)
 		batch_result(batch, row, &event->result);
-	if (bits & EVENT_QUERY_BITS) {
-		event->query = batch_string(batch, column_get(&batch->query, row));
-		event->answered = column_get(&batch->answered, row);
-	}
+	if (bits & EVENT_QUERY_BITS)
+		batch_query(batch, row, event);
 }
 
 void batch_event(const struct batch *batch, uint32_t row, struct event *event)

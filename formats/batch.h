@@ -64,6 +64,7 @@ struct batch {
 	struct bytes plain;
 	bool packed;                     /* plain is in body, as far as it was needed */
 	uint32_t entries[EVENT_COLUMNS]; /* of the directory, plus 1; 0: absent */
+	bool queried;                    /* one of EVENT_QUERY_BITS is there */
 	uint32_t loaded;
 	struct expanded {
 		uint8_t *data; /* owned */

@@ -96,6 +96,7 @@ struct batch_builder {
 	struct known_address last_saddr, last_daddr;
 	/* Of names: only if some event of the batch says something of them. */
 	bool queried;
+	uint32_t query_bytes; /* of a row; 0: none does */
 	struct range answered_range;
 	struct bytes last_query; /* among the strings, and its number there */
 	uint32_t last_query_number;
@@ -168,12 +169,10 @@ uint32_t batch_builder_late_count(const struct batch_builder *b)
 }
 
 /* Of so many events, with what else is there now. */
-static size_t size_with(
-	const struct batch_builder *b, uint32_t events, uint32_t row_bytes, bool queried)
+static size_t size_with(const struct batch_builder *b, uint32_t events, uint32_t row_bytes)
 {
-	size_t each = row_bytes + INDEX_BYTES + (queried ? QUERY_BYTES : 0u);
-
-	return FIXED_BYTES + events * each + b->table_bytes;
+	return FIXED_BYTES + (size_t)events * (row_bytes + INDEX_BYTES + b->query_bytes) +
+	       b->table_bytes;
 }
 
 /* To be called when something was added to a table. */
@@ -188,7 +187,7 @@ static void measure_tables(struct batch_builder *b)
 
 size_t batch_builder_size(const struct batch_builder *b)
 {
-	return size_with(b, b->count, b->row_bytes, b->queried);
+	return size_with(b, b->count, b->row_bytes);
 }
 
 /* The ranges that a row widens: a bit for each. */
@@ -374,12 +373,22 @@ static bool is_known(const struct batch_builder *b, const struct known_process *
 	       known->batch == b->batch && bytes_equal(known->comm, process->comm);
 }
 
-/* Whether there is room for so many processes, strings, and bytes of both. */
-static bool have_room(const struct batch_builder *b, size_t rows, size_t strings, size_t bytes)
+/* Whether there is room for processes that take so many rows and bytes. */
+static bool have_room(const struct batch_builder *b, size_t rows, size_t bytes)
 {
-	return !strings || (intern_bytes(b->strings) + bytes <= PAYLOAD_MAX &&
-				   intern_count(b->processes) + rows <= BATCH_EVENTS_MAX &&
-				   intern_count(b->strings) + strings <= STRINGS_MAX);
+	return !rows || (intern_bytes(b->strings) + bytes <= PAYLOAD_MAX &&
+				intern_count(b->processes) + rows <= BATCH_EVENTS_MAX &&
+				intern_count(b->strings) + rows * PROCESS_FIELDS <= STRINGS_MAX);
+}
+
+/* The same of what the event says of names besides; *bytes: of both. */
+static bool have_query_room(
+	struct batch_builder *b, const struct event *event, size_t rows, size_t *bytes)
+{
+	b->query_bytes = QUERY_BYTES;
+	*bytes += STRING_END_BYTES + cut(event->query).length;
+	return intern_bytes(b->strings) + *bytes <= PAYLOAD_MAX &&
+	       intern_count(b->strings) + rows * PROCESS_FIELDS < STRINGS_MAX;
 }
 
 /* The first event that says something of names: those before it do not. */
@@ -426,8 +435,8 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		[VALUE_LATENCY] = event->result.latency_us,
 		[VALUE_RETRANSMITS] = event->result.retransmits,
 	};
-	bool queried = b->queried || event->answered || event->query.length;
-	size_t chained = 0, strings, size = 0;
+	bool queried = b->query_bytes | event->answered | event->query.length;
+	size_t chained = 0, size = 0;
 	uint32_t row = b->count;
 	struct wider wider;
 
@@ -438,14 +447,10 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 		begin_ranges(b, values);
 	if (!is_known(b, known, process))
 		chained = chain_of(process, chain, &size);
-	strings = chained * PROCESS_FIELDS;
-	if (event->query.length) {
-		strings++;
-		size += STRING_END_BYTES + cut(event->query).length;
-	}
 	find_wider(b, values, 0, &wider);
-	if (size_with(b, row + 1, wider.row_bytes, queried) + size + 2 * IPV6_BYTES > b->most ||
-		!have_room(b, chained, strings, size))
+	if ((queried && !have_query_room(b, event, chained, &size)) ||
+		size_with(b, row + 1, wider.row_bytes) + size + 2 * IPV6_BYTES > b->most ||
+		!have_room(b, chained, size))
 		return 1;
 	if (wider.changed)
 		keep_wider(b, &wider);
@@ -488,7 +493,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 
 	assert(row < b->count);
 	find_wider(b, values, VALUE_OUTCOME, &wider);
-	if (size_with(b, b->count, wider.row_bytes, b->queried) > b->most)
+	if (size_with(b, b->count, wider.row_bytes) > b->most)
 		return 1;
 	keep_wider(b, &wider);
 	b->replaced = true;
@@ -500,7 +505,7 @@ int batch_builder_set_result(struct batch_builder *b, uint32_t row, const struct
 int batch_builder_add_late(struct batch_builder *b, const struct late_result *late)
 {
 	if (b->late_count == BATCH_EVENTS_MAX ||
-		size_with(b, b->count, b->row_bytes, b->queried) + LATE_BYTES > b->most)
+		size_with(b, b->count, b->row_bytes) + LATE_BYTES > b->most)
 		return 1;
 	b->late[b->late_count++] = *late;
 	b->table_bytes += LATE_BYTES;
@@ -773,6 +778,7 @@ size_t batch_builder_encode(struct batch_builder *b, struct batch_header *header
 	b->batch++; /* the strings go that the known processes refer to */
 	b->processes_differ = b->saddrs_differ = b->daddrs_differ = 0;
 	b->replaced = b->queried = false;
+	b->query_bytes = 0;
 	b->last_query = (struct bytes){NULL, 0};
 	b->count = b->late_count = b->row_bytes = 0;
 	b->table_bytes = 0;

@@ -265,9 +265,9 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 	{"retransmits", "RETRANSMITS", 11, VALUE_NUMBER, true, .about = ABOUT_RESULT,
 		.needs = EVENT_RESULT_BITS, .get = get_retransmits},
 	{"backend", "BACKEND", 7, VALUE_TEXT, .about = ABOUT_RECORDING, .get = get_backend},
-	{"query", "QUERY", 30, VALUE_QUERY, .about = ABOUT_QUERY,
+	{"query", "QUERY", 30, VALUE_QUERY, .extra = true, .about = ABOUT_QUERY,
 		.needs = EVENT_QUERY_BITS | EVENT_BIT(EVENT_DADDR), .get = get_query},
-	{"query_age", "QUERY_AGE(ms)", 13, VALUE_LATENCY, .needs = EVENT_QUERY_BITS,
+	{"query_age", "QUERY_AGE(ms)", 13, VALUE_LATENCY, .extra = true, .needs = EVENT_QUERY_BITS,
 		.get = get_query_age},
 };
 

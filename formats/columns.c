@@ -191,11 +191,15 @@ static void choose_usual(struct columns *c, const struct columns_choice *choice)
 }
 
 /* What another program gets: all there is. */
-static void choose_all(struct columns *c)
+static void choose_all(struct columns *c, const struct columns_choice *choice)
 {
 	for (size_t i = 0; i < COLUMN_KINDS; i++)
 		if (!column_kinds[i].extra)
 			add(c, column_kinds[i].name, strlen(column_kinds[i].name));
+	if (choice->query) {
+		add(c, "query", strlen("query"));
+		add(c, "query_age", strlen("query_age"));
+	}
 }
 
 /* Takes in the cells that depend on the same. Without memory for it each is made anew. */
@@ -281,7 +285,7 @@ static struct columns *choose(const struct columns_choice *choice, struct error 
 	else if (choice->names)
 		status = choose_names(c, choice->names, error);
 	else if (choice->format != FORMAT_COLUMNS)
-		choose_all(c);
+		choose_all(c, choice);
 	else
 		choose_usual(c, choice);
 	if (!status)

@@ -64,6 +64,7 @@ static void read_row(const struct batch *batch, uint32_t row, struct bytes recor
 				assert_inside(*(const struct bytes *)((const char *)p +
 								      process_fields[i].at),
 					record);
+	assert_inside(event.query, record);
 	assert(event.daddr.family == 4 || event.daddr.family == 6);
 	assert(!event.saddr.family || event.saddr.family == 4 || event.saddr.family == 6);
 	make_packet(batch, &event);

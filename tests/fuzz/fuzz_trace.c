@@ -110,10 +110,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(reader);
 	columns[0] = columns_new(
 		&(struct columns_choice){.names = "time,clock,host,uid,gid,pid,tid,comm,ip,saddr,"
-						  "lport,daddr,dport,backend"},
+						  "lport,daddr,dport,backend,query,query_age"},
 		&error);
 	columns[1] = columns_new(
-		&(struct columns_choice){.style = "bcc", .time = true, .uid = true, .lport = true},
+		&(struct columns_choice){
+			.style = "bcc", .time = true, .uid = true, .lport = true, .query = true},
 		&error);
 	assert(columns[0] && columns[1]);
 	read_all(reader, columns, size);

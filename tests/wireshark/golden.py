@@ -81,6 +81,7 @@ def plugin(trace, late_results={}, options=()):
         row["tcpconnect.failed"] = [truth.get(text, text) for text in row["tcpconnect.failed"]]
         row["tcpconnect.latency"] = [float(text) for text in row["tcpconnect.latency"]]
         row["tcpconnect.args"] = [text.rstrip(" ") for text in row["tcpconnect.args"]]
+        right["query"] = [text if len(text) <= 80 else text[:76] + "\\..." for text in right["query"]]
         right["args"] = [text.rstrip(" ") for text in right["args"]]
     same_rows(trace.name, [{name: row[f"tcpconnect.{name}"] for name in right} for row, right in zip(got, wanted)],
               wanted)
