@@ -20,8 +20,7 @@ static int load(struct dns_hook *h, int ring, int control, struct error *error)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, open, .object_name = "tcpconnect");
 
-	h->object =
-		bpf_object__open_mem(object_dns, (size_t)(object_dns_end - object_dns), &open);
+	h->object = bpf_object__open_mem(object_dns, (size_t)(object_dns_end - object_dns), &open);
 	if (!h->object)
 		return error_set(error, "cannot open the program: %s", strerror(errno));
 	if (bpf_map__reuse_fd(bpf_object__find_map_by_name(h->object, "ring"), ring) ||
