@@ -108,13 +108,17 @@ static struct column *find_column(struct batch *batch, uint16_t id)
 	return NULL;
 }
 
-/* Part of the body, decompressed if it has to be. */
+/* Part of the body, decompressed or read if it has to be. Returns 0; 1: it is outside; -1. */
 static int part_of(struct batch *batch, uint64_t offset, uint64_t length, struct bytes *part,
 	struct error *error)
 {
 	if (batch->packed && unpack_part(&batch->body, offset, length, error))
 		return -1;
-	return bytes_slice(batch->plain, offset, length, part) ? 0 : 1;
+	if (!bytes_slice(batch->plain, offset, length, part))
+		return 1;
+	if (batch->source.read && batch->source.read(batch->source.context, *part))
+		return error_set(error, "the file ends inside the body");
+	return 0;
 }
 
 /* What rows of an encoding take in the body. The width is that of the directory. */
@@ -573,7 +577,14 @@ int batch_need(struct batch *batch, uint32_t bits, struct error *error)
 
 int batch_open(struct batch *batch, struct bytes record, struct error *error)
 {
+	return batch_open_parts(batch, record, &(struct batch_source){0}, error);
+}
+
+int batch_open_parts(struct batch *batch, struct bytes record, const struct batch_source *source,
+	struct error *error)
+{
 	batch_clear(batch);
+	batch->source = *source;
 	if (!parse_head(batch, record, error) && !parse_body(batch, record, error))
 		return 0;
 	batch_clear(batch);

@@ -44,6 +44,12 @@ enum { EVENT_COLUMNS = 16 };
 
 #define EVENT_QUERY_BITS (EVENT_BIT(EVENT_QUERY) | EVENT_BIT(EVENT_ANSWERED))
 
+/* Where a body is read from as it is needed. All zero: all of it is there. */
+struct batch_source {
+	int (*read)(void *context, struct bytes part); /* -1: it cannot */
+	void *context;
+};
+
 /* All zero before the first batch_parse(). */
 struct batch {
 	struct batch_header header;
@@ -63,6 +69,7 @@ struct batch {
 	/* Of the columns of events: where they stand, which are there, those that were encoded. */
 	struct bytes plain;
 	bool packed;                     /* plain is in body, as far as it was needed */
+	struct batch_source source;      /* of plain; of a packed one there is none */
 	uint32_t entries[EVENT_COLUMNS]; /* of the directory, plus 1; 0: absent */
 	bool queried;                    /* one of EVENT_QUERY_BITS is there */
 	uint32_t loaded;
@@ -92,9 +99,12 @@ int batch_parse(struct batch *batch, struct bytes record, struct error *error);
 /*
  * The same in two steps: batch_open() decodes all but the columns of events,
  * which batch_need() adds, by EVENT_BIT(); the others are all 0 until then. After
- * -1 of either the batch holds no events.
+ * -1 of either the batch holds no events. batch_open_parts(): of a body that is not packed
+ * only what is needed is read, until the last batch_need().
  */
 int batch_open(struct batch *batch, struct bytes record, struct error *error);
+int batch_open_parts(struct batch *batch, struct bytes record, const struct batch_source *source,
+	struct error *error);
 int batch_need(struct batch *batch, uint32_t bits, struct error *error);
 
 /*

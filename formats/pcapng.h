@@ -55,6 +55,15 @@ int pcapng_reader_peek(struct pcapng_reader *reader, const char *magic, size_t p
 	struct block *block, struct error *error);
 int pcapng_reader_whole(struct pcapng_reader *reader, struct block *block, struct error *error);
 
+/*
+ * For a block of which much may not be asked for, instead of pcapng_reader_whole(): its end is
+ * checked, and there is room for it at block->body.data. False: it has to be read as a whole.
+ * pcapng_reader_part() then reads bytes of it that are not there. Returns 0; -1: the file ends
+ * before.
+ */
+bool pcapng_reader_in_parts(struct pcapng_reader *reader, struct block *block);
+int pcapng_reader_part(struct pcapng_reader *reader, struct bytes part);
+
 /* Where the block stands that was given out last. */
 struct pcapng_position {
 	uint64_t offset;

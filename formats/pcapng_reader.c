@@ -15,6 +15,8 @@
 #define READ_SIZE (64u << 10)
 #define SKIP_MIN READ_SIZE /* shorter blocks are read and checked also when nobody wants them */
 #define AHEAD 8192         /* read beyond what is asked for after a block was skipped */
+#define PART 4096          /* bytes of a block that is read in parts */
+#define PARTS_MAX 512
 #define MAGIC_LENGTH 8
 #define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
 
@@ -25,6 +27,7 @@ struct pcapng_reader {
 	uint64_t offset;             /* in the file, of start */
 	uint64_t block_length;       /* of the block that was given out and stands at start; or 0 */
 	bool big_endian, is_pcapng, at_end, broken, lost, growing, skipping;
+	bool parts[PARTS_MAX]; /* of the block at start, that are there */
 };
 
 struct pcapng_reader *pcapng_reader_new(int fd)
@@ -135,27 +138,36 @@ static void consume(struct pcapng_reader *r, size_t length)
 	r->offset += length;
 }
 
+/* Room for length bytes from start on, and at least one more than there are. False: no memory. */
+static bool make_room(struct pcapng_reader *r, size_t length)
+{
+	size_t capacity = r->capacity * 2 < length ? length : r->capacity * 2;
+	uint8_t *grown;
+
+	if (r->start) {
+		memmove(r->buffer, r->buffer + r->start, r->end - r->start);
+		r->end -= r->start;
+		r->start = 0;
+	}
+	if (r->capacity >= length && r->capacity > r->end)
+		return true;
+	grown = realloc(r->buffer, capacity);
+	if (!grown)
+		return false;
+	r->buffer = grown;
+	r->capacity = capacity;
+	return true;
+}
+
 /* Tries to have length bytes at start. Returns 1, 0: the file ends before, or -1. */
 static int fill(struct pcapng_reader *r, size_t length, struct error *error)
 {
 	while (r->end - r->start < length && !r->at_end) {
 		size_t n, room;
 
-		if (r->start) {
-			memmove(r->buffer, r->buffer + r->start, r->end - r->start);
-			r->end -= r->start;
-			r->start = 0;
-		}
-		if (r->capacity < length || r->capacity == r->end) {
-			size_t capacity = r->capacity * 2 < length ? length : r->capacity * 2;
-			uint8_t *grown = realloc(r->buffer, capacity);
-
-			if (!grown) {
-				r->at_end = true;
-				return error_set(error, "out of memory for %zu bytes", capacity);
-			}
-			r->buffer = grown;
-			r->capacity = capacity;
+		if (!make_room(r, length)) {
+			r->at_end = true;
+			return error_set(error, "out of memory for %zu bytes", length);
 		}
 		room = r->capacity - r->end;
 		if (r->skipping && room > length - r->end + AHEAD)
@@ -405,6 +417,45 @@ int pcapng_reader_whole(struct pcapng_reader *r, struct block *block, struct err
 	r->block_length = 0;
 	r->skipping = false;
 	return whole_block(r, block->length, block, error);
+}
+
+bool pcapng_reader_in_parts(struct pcapng_reader *r, struct block *block)
+{
+	size_t length = block->length, there;
+	uint8_t *end;
+
+	if (r->end - r->start >= length || length > PARTS_MAX * PART || r->growing ||
+		input_is_compressed(r->input) || !input_seeks_freely(r->input) ||
+		!make_room(r, length))
+		return false;
+	end = r->buffer + length - 4;
+	if (input_read_at(r->input, r->offset + length - 4, end, 4) != 4 || get32(r, end) != length)
+		return false;
+	there = (r->end - r->start) / PART;
+	memset(r->parts, true, there);
+	memset(r->parts + there, false, PARTS_MAX - there);
+	block->body.data = r->buffer + 8;
+	return true;
+}
+
+int pcapng_reader_part(struct pcapng_reader *r, struct bytes part)
+{
+	size_t from = (size_t)(part.data - r->buffer) / PART, behind;
+	size_t last = from * PART + (size_t)(part.data - r->buffer) % PART + part.length, end;
+
+	for (; from * PART < last; from = behind) {
+		behind = from + 1;
+		if (r->parts[from])
+			continue;
+		while (behind * PART < last && !r->parts[behind])
+			behind++;
+		end = behind * PART < r->block_length ? behind * PART : (size_t)r->block_length;
+		if (input_read_at(r->input, r->offset + from * PART, r->buffer + from * PART,
+			    end - from * PART) != end - from * PART)
+			return -1;
+		memset(r->parts + from, true, behind - from);
+	}
+	return 0;
 }
 
 int pcapng_reader_next(

@@ -131,9 +131,8 @@ static void remember_second(struct text *t, int64_t wall_ns, bool utc)
 		strcpy(t->time.zone, "Z");
 	t->time.zone_length = (uint8_t)strlen(t->time.zone);
 	t->time.begin_ns = (uint64_t)when * NS;
-	/* 10 digits at most. */
 	t->time.begin_length = when > 0 ? (uint8_t)snprintf(t->time.begin, sizeof t->time.begin,
-						  "%u", (unsigned int)when)
+						  "%llu", (unsigned long long)when)
 					: 0;
 	t->time.utc = utc;
 	t->time.valid = true;
@@ -175,7 +174,7 @@ void text_nanoseconds(struct text *t, int64_t wall_ns)
 	uint64_t ns = (uint64_t)wall_ns - t->time.begin_ns;
 	char *out;
 
-	if (!t->time.begin_length || ns >= NS) {
+	if (wall_ns < 0 || !t->time.begin_length || ns >= NS) {
 		if (wall_ns < 0)
 			text_char(t, '-');
 		text_unsigned(t, wall_ns < 0 ? -(uint64_t)wall_ns : (uint64_t)wall_ns);

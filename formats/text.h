@@ -17,7 +17,7 @@ struct text {
 		uint64_t begin_ns; /* unsigned: hostile times wrap */
 		bool valid, utc;
 		char date[32], zone[8];
-		char begin[12];                                 /* the same in seconds since 1970 */
+		char begin[24];                                 /* the same in seconds since 1970 */
 		uint8_t date_length, zone_length, begin_length; /* of begin 0: not after 1970 */
 	} time;
 };

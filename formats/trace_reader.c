@@ -342,22 +342,55 @@ int trace_reader_look(struct trace_reader *r, struct batch *head, struct error *
 	return error_prefix(error, r->name);
 }
 
-int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error *error)
+/* context: struct pcapng_reader */
+static int read_part(void *context, struct bytes part)
 {
+	return pcapng_reader_part(context, part);
+}
+
+/* All in front of the body is read; the rest when it is asked for. False: it cannot be done. */
+static bool begin_parts(struct trace_reader *r)
+{
+	uint32_t body = get_le32(r->record.data + BATCH_AT_BODY);
+	struct bytes payload, front;
+
+	if (r->record.data[BATCH_AT_COMPRESSION] != COMPRESSION_NONE ||
+		!pcapng_reader_in_parts(r->blocks, &r->block))
+		return false;
+	find_record(&r->block, &payload);
+	r->record.data = payload.data;
+	return bytes_slice(r->record, 0, body, &front) && !pcapng_reader_part(r->blocks, front);
+}
+
+static int load(struct trace_reader *r, struct batch *batch, bool parts, struct error *error)
+{
+	struct batch_source source = {0};
 	int n = trace_reader_look(r, batch, error);
 
 	if (n < 0) {
 		batch->events = batch->late = 0;
 		return -1;
 	}
-	n = read_whole(r, error);
-	if (n > 0 && !batch_open(batch, r->record, error))
+	if (parts && begin_parts(r))
+		source = (struct batch_source){read_part, r->blocks};
+	n = source.read ? 1 : read_whole(r, error);
+	if (n > 0 && !batch_open_parts(batch, r->record, &source, error))
 		return 1;
 	batch->events = batch->late = 0;
 	if (n > 0)
 		return trace_reader_damaged(r, error);
 	discount_batch(r);
 	return n ? error_prefix(error, r->name) : 0;
+}
+
+int trace_reader_load(struct trace_reader *r, struct batch *batch, struct error *error)
+{
+	return load(r, batch, false, error);
+}
+
+int trace_reader_load_parts(struct trace_reader *r, struct batch *batch, struct error *error)
+{
+	return load(r, batch, true, error);
 }
 
 int trace_reader_damaged(struct trace_reader *r, struct error *error)

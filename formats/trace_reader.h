@@ -37,6 +37,12 @@ int trace_reader_head(struct trace_reader *reader, struct batch *head, struct er
  */
 int trace_reader_look(struct trace_reader *reader, struct batch *head, struct error *error);
 int trace_reader_load(struct trace_reader *reader, struct batch *batch, struct error *error);
+
+/*
+ * The same, but the columns of events may be read when batch_need() asks for them, which
+ * has to be before the next call. trace_reader_record() may have holes then.
+ */
+int trace_reader_load_parts(struct trace_reader *reader, struct batch *batch, struct error *error);
 int trace_reader_damaged(struct trace_reader *reader, struct error *error);
 
 /* The bytes of the batch that was loaded last, until the next call. */

@@ -249,11 +249,11 @@ static int sink_row(
 static int show_runs(struct sink *sink, const struct rows *runs, size_t count, struct error *error)
 {
 	for (size_t i = 0; i < count; i++) {
+		struct held *held = sink->printer ? merge_held(&runs[i]) : NULL;
+
 		sink->rows += runs[i].count;
 		if (!sink->printer)
 			continue;
-		struct held *held = merge_held(&runs[i]);
-
 		if (!held)
 			return error_set(error, "out of memory");
 		if (printer_add(sink->printer, held, &runs[i], error))

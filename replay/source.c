@@ -448,7 +448,7 @@ static int next_batch(struct source *s, struct scan *scan)
 	while (next_head(s, scan)) {
 		bool ready = ahead_take(s, scan);
 
-		if (!ready && trace_reader_load(s->reader, &s->batch, &error) < 0)
+		if (!ready && trace_reader_load_parts(s->reader, &s->batch, &error) < 0)
 			scan_report(scan, &error);
 		else if (begin_batch(s, scan, ready))
 			return 1;

@@ -52,27 +52,25 @@ static void assert_same(const struct event *a, const struct event *b)
 	assert_int_equal(a->process->uid, b->process->uid);
 }
 
-/* Writes as many events as fit into one batch; returns how many batches became of them. */
-static uint64_t write_and_read(bool noise, uint64_t *count)
+/* Writes as many events as fit into one batch, to a file by that pattern for mkstemp(3). */
+static int write_trace(char *name, bool noise, bool compress, uint64_t *count)
 {
 	struct trace_info info = {.session = "0123456789abcde", .file = 1};
 	struct batch_header header = {.session = "0123456789abcde", .host = bytes_of("host")};
 	struct batch_builder *builder = batch_builder_new();
 	struct trace_writer *writer;
-	struct trace_reader *reader;
-	struct batch batch = {0};
 	struct error error;
-	char name[] = "/tmp/unit-packed-XXXXXX";
 	int fd = mkstemp(name);
-	uint64_t batches = 0, read = 0;
 
 	assert_true(fd >= 0);
 	writer = trace_writer_new(fd, name, &info, &error);
 	assert_non_null(writer);
 	assert_non_null(builder);
-	assert_int_equal(trace_writer_compress(writer, &error), 0);
-	assert_int_equal(batch_builder_skip(builder), 0);
-	batch_builder_pack(builder);
+	if (compress) {
+		assert_int_equal(trace_writer_compress(writer, &error), 0);
+		assert_int_equal(batch_builder_skip(builder), 0);
+		batch_builder_pack(builder);
+	}
 	for (*count = 0;; ++*count) {
 		struct event event = make_event(*count, noise);
 
@@ -82,6 +80,21 @@ static uint64_t write_and_read(bool noise, uint64_t *count)
 	header.counters.seen = header.counters.recorded = *count;
 	assert_int_equal(trace_writer_batch(writer, builder, &header, &error), 0);
 	assert_int_equal(trace_writer_finish(writer, &error), 0);
+	trace_writer_free(writer);
+	batch_builder_free(builder);
+	return fd;
+}
+
+/* Returns how many batches became of as many events as fit into one. */
+static uint64_t write_and_read(bool noise, uint64_t *count)
+{
+	struct trace_reader *reader;
+	struct batch batch = {0};
+	struct error error;
+	char name[] = "/tmp/unit-packed-XXXXXX";
+	int fd = write_trace(name, noise, true, count);
+	uint64_t batches = 0, read = 0;
+
 	reader = trace_reader_open(name, &error);
 	assert_non_null(reader);
 	while (trace_reader_next(reader, &batch, &error) > 0) {
@@ -99,8 +112,6 @@ static uint64_t write_and_read(bool noise, uint64_t *count)
 	assert_int_equal(read, *count);
 	assert_true(trace_reader_facts(reader).closed);
 	trace_reader_free(reader);
-	trace_writer_free(writer);
-	batch_builder_free(builder);
 	batch_release(&batch);
 	close(fd);
 	unlink(name);
@@ -123,6 +134,58 @@ static void what_does_not_compress_is_written_in_parts(void **context)
 	(void)context;
 	assert_true(write_and_read(true, &count) > 1);
 	assert_true(count > 10000);
+}
+
+static uint64_t bytes_read(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	unsigned long long n = 0;
+
+	assert_non_null(io);
+	assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
+	fclose(io);
+	return n;
+}
+
+static void columns_are_read_when_they_are_asked_for(void **context)
+{
+	char name[] = "/tmp/unit-packed-XXXXXX";
+	struct trace_reader *reader;
+	struct batch batch = {0};
+	struct error error;
+	uint64_t count, before;
+	int fd = write_trace(name, true, false, &count);
+
+	(void)context;
+	/* Twice: the second time the file ends before the rest is asked for. */
+	for (int cut = 0; cut < 2; cut++) {
+		reader = trace_reader_open(name, &error);
+		assert_non_null(reader);
+		assert_int_equal(trace_reader_head(reader, &batch, &error), 1);
+		assert_int_equal(trace_reader_load_parts(reader, &batch, &error), 1);
+		assert_int_equal(batch.events, count);
+		before = bytes_read();
+		assert_int_equal(batch_need(&batch, EVENT_BIT(EVENT_LATENCY), &error), 0);
+		assert_in_range(bytes_read() - before, 8 * count - 4096, 8 * count + 2 * 4096);
+		for (uint32_t row = 0; row < count; row++)
+			assert_int_equal(column_get(&batch.latency, row),
+				make_event(row, true).result.latency_us);
+		if (cut)
+			assert_int_equal(ftruncate(fd, 4096), 0);
+		assert_int_equal(batch_need(&batch, EVENT_BITS, &error), -cut);
+		for (uint32_t row = 0; row < batch.events; row++) {
+			struct event wanted = make_event(row, true), event;
+
+			batch_event(&batch, row, &event);
+			assert_same(&event, &wanted);
+		}
+		trace_reader_free(reader);
+	}
+	assert_int_equal(batch.events, 0);
+	assert_contains(error.text, "the file ends inside the body");
+	batch_release(&batch);
+	close(fd);
+	unlink(name);
 }
 
 static uint64_t hash_of(uint32_t number)
@@ -229,6 +292,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_batch_is_read_back),
 		cmocka_unit_test(what_does_not_compress_is_written_in_parts),
+		cmocka_unit_test(columns_are_read_when_they_are_asked_for),
 		cmocka_unit_test(a_summary_never_denies_what_is_there),
 		cmocka_unit_test(a_summary_that_makes_no_sense_says_nothing),
 		cmocka_unit_test(an_expression_is_looked_for_in_the_summary),
