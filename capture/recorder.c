@@ -449,8 +449,7 @@ static void say_answers_lost(const struct recorder *r)
 
 	if (lost)
 		fprintf(stderr,
-			PROGRAM ": %" PRIu64
-				" DNS answers lost: names may be missing, or old\n",
+			PROGRAM ": %" PRIu64 " DNS answers lost: names may be missing, or old\n",
 			lost);
 }
 

@@ -14,15 +14,17 @@
 #define AAAA 28
 
 /* The sample under construction. */
-static struct {
+static union {
 	struct sample_answer head;
-	uint8_t message[ANSWER_MAX];
+	uint8_t bytes[sizeof(struct sample_answer) + ANSWER_MAX];
 } sample;
+
+static uint8_t *const message = sample.bytes + sizeof(struct sample_answer);
 
 static void put(const void *bytes, size_t length)
 {
-	assert_true(sample.head.length + length <= sizeof sample.message);
-	memcpy(sample.message + sample.head.length, bytes, length);
+	assert_true(sample.head.length + length <= ANSWER_MAX);
+	memcpy(message + sample.head.length, bytes, length);
 	sample.head.length += (uint32_t)length;
 }
 
@@ -54,7 +56,7 @@ static void begin(uint64_t time_ns)
 
 static void question(const char *name)
 {
-	sample.message[5]++;
+	message[5]++;
 	put_name(name);
 	put16(A);
 	put16(1);
@@ -64,7 +66,7 @@ static void record(const char *name, unsigned int type, unsigned int class, cons
 {
 	uint8_t address[16];
 
-	sample.message[7]++;
+	message[7]++;
 	put_name(name);
 	put16(type);
 	put16(class);
@@ -252,7 +254,7 @@ static void names_are_bytes(void **state)
 	memset(label, '\x01', 63);
 	label[63] = '\0';
 	begin(MS);
-	sample.message[5] = 1;
+	message[5] = 1;
 	for (int i = 0; i < 3; i++) { /* the longest that there is: each byte four characters */
 		put("\x3f", 1);
 		put(label, 63);
@@ -289,7 +291,7 @@ static void what_is_cut_or_wrong_is_left_out(void **state)
 	check(d, MS, "192.0.2.1", NULL, 0);
 	/* A name that points to itself. */
 	begin(MS);
-	sample.message[5] = sample.message[7] = 1;
+	message[5] = message[7] = 1;
 	put("\xc0\x0c\0\1\0\1\xc0\x0c\0\1\0\1\0\0\0\0\0\4\1\2\3\4", 22);
 	take_with(d, 0);
 	check(d, MS, "1.2.3.4", NULL, 0);
@@ -297,11 +299,11 @@ static void what_is_cut_or_wrong_is_left_out(void **state)
 	begin(MS);
 	question("a");
 	record("a", A, 1, "192.0.2.1");
-	sample.message[7] = 9;
+	message[7] = 9;
 	take_with(d, 0);
 	begin(MS);
 	question("a");
-	sample.message[7] = 1;
+	message[7] = 1;
 	put("\0\0\1\0\1\0\0\0\0\0\3\1\2\3", 14);
 	take_with(d, 0);
 	check(d, MS, "192.0.2.1", NULL, 0);
