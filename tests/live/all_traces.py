@@ -4,7 +4,7 @@ import re
 
 from harness import BUILD, TOP, Skip, expect, need, run, test, traces
 
-DECODED = "clock,host,uid,gid,pid,tid,ip,saddr,lport,daddr,dport,backend,comm"
+DECODED = "clock,host,uid,gid,pid,tid,ip,saddr,lport,daddr,dport,backend,comm,query_age,query"
 DECODER = TOP / "tests/decode.py"
 
 
