@@ -105,20 +105,21 @@ static void search(const struct btf *kernel)
 
 int targets_find(const struct bpf_object *object, const struct btf *kernel)
 {
-	struct bpf_program *program;
+	struct bpf_program *program = NULL;
 	int status = 0;
 
 	count = 0;
-	bpf_object__for_each_program(
-		program, object) if (bpf_program__autoload(program) &&
-				     bpf_program__type(program) == BPF_PROG_TYPE_TRACING &&
-				     add(program)) return -1;
+	while ((program = bpf_object__next_program(object, program)))
+		if (bpf_program__autoload(program) &&
+			bpf_program__type(program) == BPF_PROG_TYPE_TRACING && add(program))
+			return -1;
 	if (kernel && handlers == HOOKS)
 		search(kernel);
-	for (size_t i = 0; i < count && !status; i++)
-		status = targets[i].id ? bpf_program__set_attach_target(
-						 targets[i].program, ANY_PROGRAM, NULL)
-				       : bpf_program__set_attach_target(
-						 targets[i].program, 0, targets[i].name);
+	for (size_t i = 0; i < count && !status; i++) {
+		const struct target *t = &targets[i];
+
+		status = t->id ? bpf_program__set_attach_target(t->program, ANY_PROGRAM, NULL)
+			       : bpf_program__set_attach_target(t->program, 0, t->name);
+	}
 	return status;
 }

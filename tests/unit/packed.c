@@ -136,17 +136,6 @@ static void what_does_not_compress_is_written_in_parts(void **context)
 	assert_true(count > 10000);
 }
 
-static uint64_t bytes_read(void)
-{
-	FILE *io = fopen("/proc/self/io", "r");
-	unsigned long long n = 0;
-
-	assert_non_null(io);
-	assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
-	fclose(io);
-	return n;
-}
-
 static void columns_are_read_when_they_are_asked_for(void **context)
 {
 	char name[] = "/tmp/unit-packed-XXXXXX";

@@ -117,18 +117,6 @@ static bool may_hold_uid(struct bytes skip, uint32_t uid)
 	return skip_may_hold(skip, skip_hash(SKIP_UID, (struct bytes){value, 4}));
 }
 
-/* Bytes that this process read, from anywhere. */
-static uint64_t bytes_read(void)
-{
-	FILE *io = fopen("/proc/self/io", "r");
-	unsigned long long n = 0;
-
-	assert_non_null(io);
-	assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
-	fclose(io);
-	return n;
-}
-
 static void heads_come_from_the_summary(void **state)
 {
 	enum { BATCHES = 300 };

@@ -35,6 +35,18 @@ static inline uint32_t random_below(uint64_t *state, uint32_t below)
 	return (uint32_t)(random_next(state) % below);
 }
 
+/* Bytes that this process read, from anywhere. */
+static inline uint64_t bytes_read(void)
+{
+	FILE *io = fopen("/proc/self/io", "r");
+	unsigned long long n = 0;
+
+	assert_non_null(io);
+	assert_int_equal(fscanf(io, "rchar: %llu", &n), 1);
+	fclose(io);
+	return n;
+}
+
 /* A copy that ends where its allocation ends: a read beyond it is seen by the sanitizer. */
 static inline uint8_t *exact_copy(const void *data, size_t length)
 {
