@@ -42,6 +42,8 @@ struct capture_control control SEC(".data.control");
 
 static __always_inline void lose(void)
 {
+	if (!control.answers_lost_since)
+		control.answers_lost_since = bpf_ktime_get_boot_ns();
 	__sync_fetch_and_add(&control.answers_lost, 1);
 }
 

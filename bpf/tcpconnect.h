@@ -207,6 +207,7 @@ struct capture_control {
 	__u64 claimed __attribute__((aligned(64))); /* places, since the beginning */
 	struct capture_counters counters;
 	__u64 answers_lost;                        /* there was no room for the sample_answer */
+	__u64 answers_lost_since;                  /* CLOCK_BOOTTIME of the first of them */
 	__u32 wakeup __attribute__((aligned(64))); /* enum wakeup_request */
 };
 

@@ -549,6 +549,11 @@ uint64_t capture_answers_lost(const struct capture *c)
 	return value_of(&c->control->answers_lost);
 }
 
+uint64_t capture_answers_lost_since(const struct capture *c)
+{
+	return value_of(&c->control->answers_lost_since);
+}
+
 void capture_sweep(struct capture *c, uint64_t now_ns)
 {
 	struct swept swept;

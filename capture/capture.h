@@ -37,6 +37,8 @@ int capture_hear_answers(struct capture *capture, struct error *error);
 
 /* Those for which there was no room. */
 uint64_t capture_answers_lost(const struct capture *capture);
+/* The boot time of the first of them; 0: there is none. */
+uint64_t capture_answers_lost_since(const struct capture *capture);
 
 /* True if filter->failed is applied in the kernel; else every attempt comes out of the ring. */
 bool capture_failed_only(const struct capture *capture);

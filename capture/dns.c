@@ -39,7 +39,8 @@ struct waiting {
 };
 
 struct dns {
-	uint64_t seed; /* nobody can choose addresses that are all in one bucket */
+	uint64_t seed;             /* nobody can choose addresses that are all in one bucket */
+	uint64_t missing_since_ns; /* answers that did not come, or are forgotten; 0: none */
 	uint32_t count, oldest, youngest;
 	uint32_t head, tail; /* of waiting: count on, modulo its size */
 	uint32_t buckets[BUCKETS];
@@ -112,11 +113,19 @@ static void become_youngest(struct dns *d, struct known *k)
 	d->youngest = at;
 }
 
-static void forget_oldest(struct dns *d)
+void dns_miss(struct dns *d, uint64_t since_ns)
+{
+	if (since_ns && (!d->missing_since_ns || since_ns < d->missing_since_ns))
+		d->missing_since_ns = since_ns;
+}
+
+static void forget_oldest(struct dns *d, uint64_t now_ns)
 {
 	struct known *k = &d->known[d->oldest - 1];
 	uint32_t *link = bucket_of(d, &k->address);
 
+	if (now_ns - k->last.time_ns < DAY_NS)
+		dns_miss(d, now_ns);
 	while (*link != d->oldest)
 		link = &d->known[*link - 1].next;
 	*link = k->next;
@@ -125,14 +134,14 @@ static void forget_oldest(struct dns *d)
 	release(&k->before);
 }
 
-static struct known *add(struct dns *d, const struct address *address)
+static struct known *add(struct dns *d, const struct address *address, uint64_t now_ns)
 {
 	uint32_t at = d->count == ADDRESSES_MAX ? d->oldest : d->count + 1;
 	struct known *k = &d->known[at - 1];
 	uint32_t *bucket;
 
 	if (d->count == ADDRESSES_MAX)
-		forget_oldest(d);
+		forget_oldest(d, now_ns);
 	else
 		d->count++;
 	bucket = bucket_of(d, address);
@@ -149,7 +158,7 @@ static void learn_first(struct dns *d)
 	if (k)
 		leave_order(d, k);
 	else
-		k = add(d, &w->address);
+		k = add(d, &w->address, w->said.time_ns);
 	release(&k->before);
 	k->before = k->last;
 	k->last = w->said;
@@ -243,7 +252,9 @@ void dns_find(struct dns *d, struct event *event)
 		d->waiting[d->head % WAITING_MAX].said.time_ns <= event->time_ns)
 		learn_first(d);
 	event->query = (struct bytes){NULL, 0};
-	event->answered = ANSWERED_NEVER;
+	event->answered = d->missing_since_ns && event->time_ns >= d->missing_since_ns
+				  ? ANSWERED_UNKNOWN
+				  : ANSWERED_NEVER;
 	k = find(d, &event->daddr);
 	if (!k)
 		return;

@@ -18,6 +18,12 @@ void dns_free(struct dns *dns);
 void dns_take(struct dns *dns, const void *sample, size_t length);
 
 /*
+ * Some answers are missing, from that boot time on; 0: none. Of an address without a name
+ * nothing is known then.
+ */
+void dns_miss(struct dns *dns, uint64_t since_ns);
+
+/*
  * Fills in query and answered of an event with time and destination: as of its time, whatever
  * was taken meanwhile. Times are nearly in order. The name is borrowed until the next call.
  */

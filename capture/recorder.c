@@ -178,8 +178,10 @@ static uint64_t take_event(void *context, struct event *event, uint64_t describe
 	uint64_t number;
 
 	event->process = processes_find(r->processes, event, described);
-	if (r->dns)
+	if (r->dns) {
+		dns_miss(r->dns, capture_answers_lost_since(r->capture));
 		dns_find(r->dns, event);
+	}
 	if (r->filtering && !filters_want(&r->filter, event, &r->notes)) {
 		r->filtered++;
 		return ASSEMBLE_NO_RESULT;

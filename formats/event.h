@@ -71,7 +71,7 @@ struct result {
 };
 
 /* Of struct event.answered. */
-#define ANSWERED_UNKNOWN 0u /* DNS answers were not recorded */
+#define ANSWERED_UNKNOWN 0u /* DNS answers were not recorded, or some are missing */
 #define ANSWERED_NEVER 1u   /* they were, and none had the destination in it */
 #define ANSWERED_AGE 2u     /* this plus the microseconds from the last one to the call */
 

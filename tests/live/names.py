@@ -46,7 +46,8 @@ def with_names():
     expect(recorder.stdout() == shown, f"printed:\n{recorder.stdout()}replayed:\n{shown}")
     header, *lines = shown.splitlines()
     expect(header.endswith(" DPORT QUERY"), header)
-    for address, query in (("127.0.0.1", "localhost"), ("::1", "localhost"), ("127.0.4.1", "No DNS Query")):
+    for address, query in (("127.0.0.1", "localhost"), ("::1", "localhost"), ("127.0.1.1", "No DNS Query"),
+                           ("127.0.4.1", "-")):
         expect(any(re.search(rf" {address} +\d+ +{query}$", line) for line in lines), f"{address}: {shown}")
     expect(re.search(r"127.0.1.1 +\d+ +alias.example.test \(2\d\d\.\d{3}ms\)$", shown, re.M), shown)
 

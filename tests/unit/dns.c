@@ -231,11 +231,29 @@ static void the_oldest_is_forgotten(void **state)
 		bool known = i >= 30000 - 10240 + 1;
 
 		snprintf(name, sizeof name, "n%u.example", i);
-		if (i != 7)
-			check(d, 30000 * MS, address_of(i), known ? name : NULL,
-				(30000 - 1 - i) * 1000);
+		if (i != 7 && known)
+			check(d, 30000 * MS, address_of(i), name, (30000 - 1 - i) * 1000);
+		else if (i != 7)
+			assert_int_equal(
+				find(d, 30000 * MS, address_of(i)).answered, ANSWERED_UNKNOWN);
 	}
 	check(d, 30000 * MS, address_of(7), "again.example", 0);
+	dns_free(d);
+}
+
+static void what_is_missing_is_not_known(void **state)
+{
+	struct dns *d = dns_new();
+
+	(void)state;
+	answer(d, 1 * MS, "a.example", "192.0.2.1");
+	dns_miss(d, 0);
+	check(d, 5 * MS, "192.0.2.2", NULL, 0);
+	dns_miss(d, 4 * MS);
+	dns_miss(d, 6 * MS);
+	check(d, 4 * MS - 1, "192.0.2.2", NULL, 0);
+	assert_int_equal(find(d, 4 * MS, "192.0.2.2").answered, ANSWERED_UNKNOWN);
+	check(d, 5 * MS, "192.0.2.1", "a.example", 4000);
 	dns_free(d);
 }
 
@@ -323,7 +341,7 @@ static void any_number_may_wait(void **state)
 	}
 	check(d, 300 * MS, address_of(19999), "many.example", 100000);
 	check(d, 300 * MS, address_of(19999 - 10239), "many.example", 202000);
-	check(d, 300 * MS, address_of(19999 - 10240), NULL, 0);
+	assert_int_equal(find(d, 300 * MS, address_of(19999 - 10240)).answered, ANSWERED_UNKNOWN);
 	answer(d, 400 * MS, "left.example", "192.0.2.1"); /* waits at the end */
 	dns_free(d);
 }
@@ -337,6 +355,7 @@ int main(void)
 		cmocka_unit_test(names_are_those_of_the_time_of_the_call),
 		cmocka_unit_test(names_are_known_for_a_day),
 		cmocka_unit_test(the_oldest_is_forgotten),
+		cmocka_unit_test(what_is_missing_is_not_known),
 		cmocka_unit_test(names_are_bytes),
 		cmocka_unit_test(what_is_cut_or_wrong_is_left_out),
 		cmocka_unit_test(any_number_may_wait),
