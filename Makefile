@@ -9,8 +9,9 @@
 # make install-wireshark  what makes Wireshark understand traces, for this user
 # make format   runs clang-format
 #
-# V=1 shows the commands, SANITIZE=1 builds with the sanitizers, PEN=N sets the
-# enterprise number of the custom blocks, CC=clang works too.
+# V=1 shows the commands, SANITIZE=1 builds with the sanitizers, CROWDED=1 with
+# two places for attempts under way, PEN=N sets the enterprise number of the
+# custom blocks, CC=clang works too.
 
 VERSION := 0.1
 PEN ?= 32473
@@ -30,6 +31,12 @@ B := build/sanitize
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 endif
+ifdef CROWDED
+B := build/crowded
+SLOTS := -DOPEN_SLOTS=2
+CPPFLAGS += $(SLOTS)
+endif
+BPF := $(if $(CROWDED),$B,build)/bpf
 
 # Each a second time for kernels older than 5.12, see bpf/common.h.
 OBJECTS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_plain dns find_function
@@ -67,25 +74,25 @@ define BPF_COMPILE
 	@mkdir -p $(@D)
 	@echo "  BPF   $@"
 	$Q$(CLANG) -target bpf -D__TARGET_ARCH_$(ARCH) -O2 -g -Wall -Wextra -Wno-unused-parameter \
-		$(if $(CI),-Werror) $(BPF_FLAGS) \
+		$(if $(CI),-Werror) $(BPF_FLAGS) $(SLOTS) \
 		$(addprefix -isystem ,$(wildcard /usr/include/$(shell uname -m)-linux-gnu)) -c -o $@ $<
 	$Qllvm-strip -g $@
 endef
 BPF_FLAGS = -mcpu=v3
-build/bpf/dns.bpf.o: BPF_FLAGS =
-build/bpf/%_older.bpf.o: BPF_FLAGS = -DOLDER
-build/bpf/%_plain.bpf.o: BPF_FLAGS = -DOLDER -DPLAIN
+$(BPF)/dns.bpf.o: BPF_FLAGS =
+$(BPF)/%_older.bpf.o: BPF_FLAGS = -DOLDER
+$(BPF)/%_plain.bpf.o: BPF_FLAGS = -DOLDER -DPLAIN
 
-build/bpf/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+$(BPF)/%.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(BPF_COMPILE)
-build/bpf/%_older.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+$(BPF)/%_older.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(BPF_COMPILE)
-build/bpf/%_plain.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
+$(BPF)/%_plain.bpf.o: bpf/%.bpf.c $(wildcard bpf/*.h)
 	$(BPF_COMPILE)
 
-$B/bpf/objects.o: bpf/objects.S $(OBJECTS:%=build/bpf/%.bpf.o)
+$B/bpf/objects.o: bpf/objects.S $(OBJECTS:%=$(BPF)/%.bpf.o)
 	@mkdir -p $(@D)
-	$Q$(CC) -c -o $@ $< -Wa,-Ibuild/bpf
+	$Q$(CC) -c -o $@ $< -Wa,-I$(BPF)
 
 # Debian's names of what the build and the tests need.
 DEPS := gcc clang llvm make libbpf-dev libelf-dev zlib1g-dev libzstd-dev libpcap-dev libcap-dev libcmocka-dev \
@@ -105,15 +112,17 @@ demo: deps
 
 SUITES := $(patsubst tests/%/run,%,$(wildcard $(foreach s,style manual unit golden read wireshark fuzz live vm,tests/$s/run)))
 
+tested: all test-programs
+	$Q$(MAKE) --no-print-directory SANITIZE=1 all test-programs
+	$Q$(MAKE) --no-print-directory CROWDED=1 build/crowded/tcpconnect-rec
+
 check: deps
-	$Q$(MAKE) --no-print-directory CI=1 all test-programs
-	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
+	$Q$(MAKE) --no-print-directory CI=1 tested
 	$Qtests/run $(SUITES)
 
 # Of check-leaks, which takes an hour: tests/leaks/run.
 $(SUITES:%=check-%) check-leaks: check-%: deps
-	$Q$(MAKE) --no-print-directory CI=1 all test-programs
-	$Q$(MAKE) --no-print-directory CI=1 SANITIZE=1 all test-programs
+	$Q$(MAKE) --no-print-directory CI=1 tested
 	$Qtests/run $*
 
 # Half an hour of load, rotation and kill -9: make soak; SECONDS=60 for a look.
@@ -201,5 +210,5 @@ clean:
 	rm -rf build
 
 .SECONDARY:
-.PHONY: all deps demo check soak bench $(SUITES:%=check-%) check-leaks test-programs install install-wireshark format clean
+.PHONY: all deps demo tested check soak bench $(SUITES:%=check-%) check-leaks test-programs install install-wireshark format clean
 -include $(shell find build -name '*.d' 2>/dev/null)

@@ -21,8 +21,11 @@
  */
 #include "common.h"
 
-/* The verifier wants context fields read at fixed offsets: keeps clang from sharing the pointer. */
-#define FIELD(field) (*(volatile const __typeof__(field) *)&(field))
+/*
+ * Read or written where it stands. The verifier wants context fields read at fixed offsets: clang
+ * does not share the pointer then. And other CPUs look at slots.
+ */
+#define FIELD(field) (*(volatile __typeof__(field) *)&(field))
 
 /* The attempt under way on a socket. */
 struct attempt_state {
@@ -30,11 +33,11 @@ struct attempt_state {
 	__u64 start_ns;
 	/* What the tracepoint finds out for the source. */
 	__u64 process_start_ns, process;
+	__u64 closed; /* the id of the attempt whose socket the program closes */
 	__u32 net_ns;
 	__u8 family;
-	__u8 sent;   /* its SYN was about to be sent */
-	__u8 closed; /* by the program */
-	__u8 reserved;
+	__u8 sent; /* its SYN was about to be sent */
+	__u8 reserved[2];
 };
 
 /* With the socket, when its slot is taken. */
@@ -45,14 +48,13 @@ struct {
 	__type(value, struct attempt_state);
 } attempts SEC(".maps");
 
+#ifndef OLDER
 /*
  * To make and free that costs as much as all the rest of what is done for an
- * attempt. So most have a place here, by a hash of the socket's cookie. When two
- * CPUs take a slot in the same few nanoseconds, one of them finds out before it
- * sends its sample, and counts that nothing more will be known.
+ * attempt. So most have a place here, by the socket's cookie.
  */
 struct attempt_slot {
-	__u64 cookie; /* 0: free */
+	__u64 cookie;
 	struct attempt_state state;
 	__u64 crowded; /* another one of this slot has its state with the socket, or had */
 };
@@ -67,38 +69,87 @@ static __always_inline struct attempt_slot *slot_of(__u64 cookie)
 
 /* Macros: the verifier knows different types of sockets. */
 #define FIND_STATE(slot, sk, number)                                                               \
-	((slot)->cookie == (number) ? &(slot)->state                                               \
-		: (slot)->crowded   ? bpf_sk_storage_get(&attempts, sk, 0, 0)                      \
-				    : NULL)
+	(FIELD((slot)->cookie) == (number) ? &(slot)->state                                        \
+		: (slot)->crowded          ? bpf_sk_storage_get(&attempts, sk, 0, 0)               \
+					   : NULL)
 
-/* 1 if the slot is that socket's now. */
-static __always_inline int take_slot(struct attempt_slot *slot, __u64 cookie, __u64 now)
+/* 1 if the state is in the slot now; else it is to be kept with the socket. */
+static __always_inline int begin_in_slot(
+	struct attempt_slot *slot, __u64 cookie, const struct attempt_state *begun)
 {
-	if (slot->cookie && now - slot->state.start_ns < OLD_NS) {
-		slot->crowded = 1;
-		return 0;
+	__u64 seen = FIELD(slot->cookie);
+
+	if ((!seen || (seen != SLOT_BUSY &&
+			      is_older(slot->state.start_ns, OLD_NS, begun->start_ns))) &&
+		slot_take(&slot->cookie, seen)) {
+		slot->state = *begun;
+		slot_filled(&slot->cookie, cookie);
+		return 1;
 	}
-	slot->cookie = cookie;
+	slot->crowded = 1;
+	return 0;
+}
+
+/* From then on the slot may be another attempt's. 0: this one was not in it. */
+static __always_inline int free_slot(struct attempt_slot *slot, __u64 cookie)
+{
+	if (FIELD(slot->cookie) != cookie)
+		return 0;
+	FIELD(slot->cookie) = SLOT_FREE;
 	return 1;
 }
+
+/* 1 if that attempt is still under way there, and is not from now on. */
+static __always_inline int end_of(struct attempt_state *state, __u64 id)
+{
+	return __sync_val_compare_and_swap(&state->id, id, 0) == id;
+}
+#else
+struct attempt_slot;
+
+static __always_inline struct attempt_slot *slot_of(__u64 cookie)
+{
+	return NULL;
+}
+
+#define FIND_STATE(slot, sk, number) bpf_sk_storage_get(&attempts, sk, 0, 0)
+
+static __always_inline int begin_in_slot(
+	struct attempt_slot *slot, __u64 cookie, const struct attempt_state *begun)
+{
+	return 0;
+}
+
+static __always_inline int free_slot(struct attempt_slot *slot, __u64 cookie)
+{
+	return 0;
+}
+
+static __always_inline int end_of(struct attempt_state *state, __u64 id)
+{
+	state->id = 0;
+	return 1;
+}
+#endif
 
 static __always_inline void state_ended(
 	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
 {
-	state->id = 0;
-	if (slot->cookie == cookie)
-		slot->cookie = 0;
+	if (!free_slot(slot, cookie))
+		state->id = 0;
 }
 
 /* A failure whose reason is not known. */
 static __always_inline void attempt_failed(
-	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie)
+	struct attempt_slot *slot, struct attempt_state *state, __u64 cookie, __u64 id)
 {
 	struct sample_end end = {.result = RESULT_FAILED};
 
 	end.latency_ns = bpf_ktime_get_boot_ns() - state->start_ns;
-	outcome_submit(state->id, &end);
-	state_ended(slot, state, cookie);
+	if (!end_of(state, id))
+		return;
+	outcome_submit(id, &end);
+	free_slot(slot, cookie);
 }
 
 /*
@@ -122,8 +173,8 @@ static __always_inline void connect_called(
 	struct attempt_state *state;
 	struct attempt_slot *slot;
 	struct sample_attempt *s;
-	__u64 now, cookie;
-	int taken;
+	struct attempt_state begun = {.family = family};
+	__u64 cookie;
 
 	if (!sk || ctx->type != SOCK_STREAM || ctx->protocol != IPPROTO_TCP)
 		return;
@@ -132,7 +183,7 @@ static __always_inline void connect_called(
 	state = FIND_STATE(slot, sk, cookie);
 	/* Another attempt on the same socket: the one before has failed at once. */
 	if (state && state->id)
-		attempt_failed(slot, state, cookie);
+		attempt_failed(slot, state, cookie, state->id);
 	if (!attempt_wanted(family, dport))
 		return;
 	s = sample_claim(sizeof *s);
@@ -140,9 +191,9 @@ static __always_inline void connect_called(
 		add_one(&control.counters.lost);
 		return;
 	}
-	now = bpf_ktime_get_boot_ns();
+	begun.start_ns = bpf_ktime_get_boot_ns();
 	__builtin_memset(s, 0, sizeof *s);
-	s->time_ns = now;
+	s->time_ns = begun.start_ns;
 	s->family = family;
 	s->dport = dport;
 #ifdef PLAIN
@@ -150,22 +201,20 @@ static __always_inline void connect_called(
 #else
 	name_caller(s, bpf_get_current_pid_tgid(), settings.may_type);
 #endif
-	s->id = new_id(now, s->tid);
+	begun.id = s->id = new_id(begun.start_ns, s->tid);
 	copy_address(s->daddr, address);
-	s->flags = flags;
-	taken = take_slot(slot, cookie, now);
-	state = taken ? &slot->state
-		      : bpf_sk_storage_get(&attempts, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (state)
-		*state = (struct attempt_state){.id = s->id, .start_ns = now, .family = family};
+	s->flags = flags | SAMPLE_UNDECIDED;
+	if (!begin_in_slot(slot, cookie, &begun)) {
+		state = bpf_sk_storage_get(&attempts, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+		if (state) {
+			*state = begun;
+		} else { /* no memory: neither source nor outcome will be known */
+			s->flags = flags | SAMPLE_COMPLETE;
+			add_one(&control.counters.partial);
+		}
+	}
 	if (settings.mptcp)
 		mptcp_owner(s, (__u64)bpf_skc_to_mptcp_sock(sk));
-	if (state && FIELD(state->id) == s->id && (!taken || FIELD(slot->cookie) == cookie)) {
-		s->flags |= SAMPLE_UNDECIDED;
-	} else { /* no memory, or no slot: neither source nor outcome will be known */
-		s->flags |= SAMPLE_COMPLETE;
-		add_one(&control.counters.partial);
-	}
 	add_one(&control.counters.submitted);
 	sample_submit(s, SAMPLE_ATTEMPT);
 }
@@ -232,7 +281,7 @@ static __always_inline void why_failed(
 	struct sample_end *end, struct bpf_sock *sk, const struct attempt_state *state)
 {
 #ifdef PLAIN
-	end->result = state->closed ? RESULT_ABANDONED : RESULT_FAILED;
+	end->result = state->closed == state->id ? RESULT_ABANDONED : RESULT_FAILED;
 #else
 	struct sock *typed = (struct sock *)bpf_skc_to_tcp_sock(sk);
 
@@ -303,7 +352,7 @@ int released(struct bpf_sock *ctx)
 {
 	struct attempt_state *state;
 	struct attempt_slot *slot;
-	__u64 cookie;
+	__u64 cookie, id;
 
 	if (settings.mptcp && ctx->protocol == IPPROTO_MPTCP) {
 		__u64 mptcp = (__u64)ctx;
@@ -315,16 +364,20 @@ int released(struct bpf_sock *ctx)
 	cookie = bpf_get_socket_cookie(ctx);
 	slot = slot_of(cookie);
 	state = FIND_STATE(slot, ctx, cookie);
-	if (!state || !state->id)
+	if (!state)
 		return 1;
-	state->closed = 1;
+	/* The socket is not locked: meanwhile its attempt may end and the slot be another one's. */
+	id = FIELD(state->id);
+	if (!id || FIND_STATE(slot, ctx, cookie) != state)
+		return 1;
+	state->closed = id;
 	/*
 	 * SYN_SENT without a SYN: TCP_FASTOPEN_CONNECT waits for the first write.
 	 * Closed after a SYN: the tracepoint was not run, which is seen once in
 	 * 100,000 attempts when other recorders come and go.
 	 */
 	if (ctx->state == TCP_CLOSE || (!state->sent && ctx->state != TCP_SYN_SENT))
-		attempt_failed(slot, state, cookie);
+		attempt_failed(slot, state, cookie, id);
 	return 1;
 }
 
@@ -364,7 +417,8 @@ static __noinline int attempt_changes(struct sock *sk, int newstate, __u32 again
 	} else if (sk->sk_err) {
 		end.result = RESULT_FAILED;
 		end.error = (__u16)sk->sk_err;
-	} else if (!state->sent && !state->closed) { /* inside the call: no free port, say */
+	} else if (!state->sent && state->closed != state->id) {
+		/* Inside the call: no free port, say. */
 		end.result = RESULT_FAILED;
 		end.retransmits = 0;
 	}

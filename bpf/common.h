@@ -81,6 +81,32 @@ static __always_inline void add_one(__u64 *counter)
 	__sync_fetch_and_add(counter, 1);
 }
 
+#ifndef OLDER
+/*
+ * Attempts under way have a slot by a hash of their socket's key. Each other one
+ * that is hashed to it while it is taken has its state in a map, which costs more.
+ */
+#define SLOT_FREE 0
+#define SLOT_BUSY (~0ull) /* taken, what belongs to its key is not there yet */
+
+/* What another CPU has begun may be newer than now. */
+static __always_inline int is_older(__u64 begin_ns, __u64 age_ns, __u64 now_ns)
+{
+	return begin_ns < now_ns && now_ns - begin_ns > age_ns;
+}
+
+/* 1 if the slot is the caller's, who fills it and calls slot_filled(). seen: the key it had. */
+static __always_inline int slot_take(__u64 *key, __u64 seen)
+{
+	return __sync_val_compare_and_swap(key, seen, SLOT_BUSY) == seen;
+}
+
+static __always_inline void slot_filled(__u64 *key, __u64 owner)
+{
+	__sync_lock_test_and_set(key, owner); /* with a barrier */
+}
+#endif
+
 static __always_inline int port_listed(__u16 port)
 {
 	__u32 word = port / 64;

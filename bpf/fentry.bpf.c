@@ -9,7 +9,9 @@
  * first half in the argument (struct sockaddr has 16 bytes); the socket has all
  * of it, but for the few failures before it is stored there.
  */
+#ifndef OLDER
 #define WITH_SLOTS
+#endif
 #include "open.h"
 
 /* Fields of the caller's sockaddr_in or sockaddr_in6, at their offsets in the ABI. */

@@ -51,12 +51,10 @@ static __always_inline void end_unseen(__u64 key, const struct open_attempt *att
 #ifdef WITH_SLOTS
 /*
  * To put an attempt into the map above and to take it out again costs half of all
- * that is done for it. So most have a place here, by a hash of the key. When two
- * CPUs take a slot in the same few nanoseconds, one of them finds out at the return
- * of the call, microseconds later, and counts its outcome as unknown.
+ * that is done for it. So most have a place here.
  */
 struct open_slot {
-	__u64 key; /* 0: free */
+	__u64 key;
 	struct open_attempt attempt;
 	__u64 crowded; /* another one of this slot is in the map, or was */
 };
@@ -96,18 +94,22 @@ static __always_inline void end_open(struct open_slot *slot, __u64 key)
 		bpf_map_delete_elem(&open_attempts, &key);
 }
 
+static __always_inline int is_dead(const struct open_attempt *attempt, __u64 now)
+{
+	return is_older(attempt->start_ns, attempt->id ? OLD_NS : CALL_MAX_NS, now);
+}
+
 static __always_inline void begin_open(struct open_slot *slot, __u64 key)
 {
 	struct open_attempt begun = {.start_ns = bpf_ktime_get_boot_ns()};
+	__u64 seen = slot->key;
 
-	if (slot->key && begun.start_ns - slot->attempt.start_ns >
-				 (slot->attempt.id ? OLD_NS : CALL_MAX_NS)) {
-		end_unseen(slot->key, &slot->attempt);
-		slot->key = 0;
-	}
-	if (!slot->key) {
+	if ((!seen || (seen != SLOT_BUSY && is_dead(&slot->attempt, begun.start_ns))) &&
+		slot_take(&slot->key, seen)) {
+		if (seen)
+			end_unseen(seen, &slot->attempt);
 		slot->attempt = begun;
-		slot->key = key;
+		slot_filled(&slot->key, key);
 	} else {
 		slot->crowded = 1;
 		bpf_map_update_elem(&open_attempts, &key, &begun, BPF_ANY);
@@ -129,6 +131,11 @@ static __always_inline struct open_slot *slot_of(__u64 key)
 static __always_inline struct open_attempt *find_open(struct open_slot *slot, __u64 key)
 {
 	return bpf_map_lookup_elem(&open_attempts, &key);
+}
+
+static __always_inline int may_be_open(const struct open_slot *slot, __u64 key)
+{
+	return 1;
 }
 
 static __always_inline void end_open(struct open_slot *slot, __u64 key)

@@ -256,7 +256,11 @@ struct open_call_key {
 #define PORT_BITMAP_WORDS (65536 / 64)
 #define DESCRIBED_MAX 4096 /* processes that the kernel side remembers as sent */
 #define OPEN_MAX 65536     /* attempts under way that can be followed to their outcome */
-#define OPEN_SLOTS 8192    /* a power of two; enough for those of a busy host */
+
+/* Places of attempts under way: a power of two, enough for those of a busy host. */
+#ifndef OPEN_SLOTS
+#define OPEN_SLOTS 8192
+#endif
 
 #ifndef __bpf__
 _Static_assert(sizeof(struct sample_attempt) == 136, "layout shared with the kernel side");

@@ -21,9 +21,9 @@ def check_counters(recorder, counts, rows):
     return last
 
 
-def every_connect(count, modes, build=BUILD):
+def every_connect(count, modes, build=BUILD, recorder=None):
     first, second = fresh_uids(2)
-    with Recorder(build=build) as recorder:
+    with Recorder(build=recorder or build) as recorder:
         log = connects(count, "-k", 4, "-u", f"{first},{second}", "-m", modes, build=build)
         now = recorder.counts_now()
         expect(now[SEEN] >= count and now[LOST] == 0, f"USR1 after {count} connects: {now}")
@@ -46,6 +46,11 @@ def load_v4_v6():
 @test("20,000 connects, mapped and to closed ports: each one is in the trace")
 def load_mapped_closed():
     every_connect(20000, "mapped,closed4,closed6,closedmapped")
+
+
+@test("two places for attempts under way, taken by two CPUs at once: each one has its source and outcome")
+def load_crowded():
+    every_connect(20000, "v4,closed4,v6,closed6", recorder=BUILD / "crowded")
 
 
 @test("connects of several threads in a process carry their thread's id and name")
