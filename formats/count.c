@@ -39,21 +39,26 @@ struct count *count_new(enum value_format format, bool zeros, struct error *erro
 	return c;
 }
 
+static int add(struct count *c, struct bytes key, uint64_t connects, struct error *error)
+{
+	bool is_new;
+	uint64_t *count = groups_get(&c->groups, key, &is_new);
+
+	if (!count)
+		return error_set(error, "out of memory");
+	*count += connects;
+	return 0;
+}
+
 int count_add(struct count *c, const struct event *e, struct error *error)
 {
 	struct key key = {.family = e->daddr.family,
 		.has_source = e->saddr.family != 0,
 		.dport = {(uint8_t)(e->dport >> 8), (uint8_t)e->dport}};
-	uint64_t *count;
-	bool is_new;
 
 	memcpy(key.saddr, e->saddr.bytes, 16);
 	memcpy(key.daddr, e->daddr.bytes, 16);
-	count = groups_get(&c->groups, (struct bytes){(uint8_t *)&key, sizeof key}, &is_new);
-	if (!count)
-		return error_set(error, "out of memory");
-	++*count;
-	return 0;
+	return add(c, (struct bytes){(uint8_t *)&key, sizeof key}, 1, error);
 }
 
 static uint64_t count_of(const struct group *group)
@@ -62,6 +67,17 @@ static uint64_t count_of(const struct group *group)
 
 	memcpy(&count, group->payload, sizeof count);
 	return count;
+}
+
+int count_join(struct count *c, const struct count *other, struct error *error)
+{
+	for (size_t i = 0; i < other->groups.count; i++) {
+		const struct group *group = other->groups.groups[i];
+
+		if (add(c, group->key, count_of(group), error))
+			return -1;
+	}
+	return 0;
 }
 
 static int compare(const void *a, const void *b, void *context)

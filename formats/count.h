@@ -16,6 +16,9 @@ void count_free(struct count *count);
 /* Counts the event with its addresses and port. Returns 0, or -1: see error. */
 int count_add(struct count *count, const struct event *event, struct error *error);
 
+/* Counts what the other one has counted. Returns 0, or -1: see error. */
+int count_join(struct count *count, const struct count *other, struct error *error);
+
 /* The most first. Returns 0, or -1: see error. */
 int count_print(struct count *count, FILE *out, struct error *error);
 

@@ -23,6 +23,11 @@ static int print(struct answer *a, const struct merge *merge, FILE *out, struct 
 	return count_print((struct count *)a, out, error);
 }
 
+static int join(struct answer *a, struct answer *other, struct error *error)
+{
+	return count_join((struct count *)a, (struct count *)other, error);
+}
+
 static uint32_t needs(const struct answer *a)
 {
 	(void)a;
@@ -30,4 +35,4 @@ static uint32_t needs(const struct answer *a)
 }
 
 const struct answer_kind answer_count = {
-	create, destroy, add, print, false, .any_order = true, .needs = needs};
+	create, destroy, add, print, false, .any_order = true, .needs = needs, .join = join};

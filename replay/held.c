@@ -7,9 +7,22 @@ void held_release(struct held *h)
 {
 	if (--h->users)
 		return;
-	if (h->left) {
-		batch_release(&h->batch);
-		free(h->bytes);
+	if (!h->spares) {
+		free(h);
+		return;
 	}
-	free(h);
+	h->next = *h->spares;
+	*h->spares = h;
+}
+
+void held_free_spares(struct held *spares)
+{
+	while (spares) {
+		struct held *h = spares;
+
+		spares = h->next;
+		batch_release(&h->batch);
+		free(h->bytes.data);
+		free(h);
+	}
 }

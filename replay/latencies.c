@@ -97,6 +97,43 @@ int latencies_add(struct latencies *l, uint64_t value)
 	return 0;
 }
 
+static int join_counts(struct latencies *l, struct latencies *other)
+{
+	const struct histogram *from = other->histogram;
+	struct histogram *h = l->histogram;
+
+	if (count_recent(l) || count_recent(other))
+		return -1;
+	for (uint32_t place = from->first; place < from->end; place++) {
+		uint32_t more = from->counts[place - from->first], *count;
+
+		if (!more)
+			continue;
+		if (place - h->first >= h->end - h->first && widen(h, place))
+			return -1;
+		count = &h->counts[place - h->first];
+		*count = more > UINT32_MAX - *count ? UINT32_MAX : *count + more;
+	}
+	l->count += other->count;
+	return 0;
+}
+
+int latencies_join(struct latencies *l, struct latencies *other)
+{
+	if (l->next && other->next)
+		return join_counts(l, other);
+	if (other->next) { /* those that are few go to the others */
+		struct latencies many = *other;
+
+		*other = *l;
+		*l = many;
+	}
+	for (uint64_t i = 0; i < other->count; i++)
+		if (latencies_add(l, other->exact[i]))
+			return -1;
+	return 0;
+}
+
 uint64_t latencies_count(const struct latencies *l)
 {
 	return l->count + recent_of(l);

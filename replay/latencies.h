@@ -56,6 +56,9 @@ static inline void latencies_places(const uint32_t *values, uint32_t count, uint
 /* Returns 0, or -1: out of memory. Its place may be put at next instead, if that is not end. */
 int latencies_add(struct latencies *latencies, uint64_t value);
 
+/* Adds those of the other, which may lose them. Returns 0, or -1: out of memory. */
+int latencies_join(struct latencies *latencies, struct latencies *other);
+
 /* How many were added. */
 uint64_t latencies_count(const struct latencies *latencies);
 

@@ -5,6 +5,7 @@
 #include "options.h"
 #include "printer.h"
 #include "progress.h"
+#include "shares.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -80,6 +81,7 @@ struct sink {
 	const struct read_options *options;
 	struct columns *columns;
 	struct answer *answer;
+	struct shares *shares; /* of the answer, for several threads; or NULL */
 	struct extract *extract;
 	struct printer *printer; /* instead of the columns, for several threads; or NULL */
 	struct progress *progress;
@@ -94,6 +96,8 @@ static int sink_flush(struct sink *sink, struct error *error)
 {
 	if (sink->printer)
 		return printer_flush(sink->printer, error);
+	if (sink->shares)
+		return shares_settle(sink->shares, error);
 	return sink->columns && columns_flush(sink->columns, stdout)
 		       ? error_set(error, "out of memory")
 		       : 0;
@@ -121,6 +125,7 @@ static void report(void *context, const struct error *error)
 static void sink_release(struct sink *sink)
 {
 	printer_free(sink->printer);
+	shares_free(sink->shares);
 	columns_free(sink->columns);
 	if (sink->answer)
 		sink->options->answer_kind->destroy(sink->answer);
@@ -154,6 +159,18 @@ static int share_printing(struct sink *sink, struct merge *merge, struct pool *p
 	return sink->printer ? 0 : -1;
 }
 
+static int share_answer(struct sink *sink, struct merge *merge, struct pool *pool,
+	const struct answer_choice *choice, struct error *error)
+{
+	const struct answer_kind *kind = sink->options->answer_kind;
+
+	if (!pool || !sink->any_order || !kind->join)
+		return 0;
+	sink->shares = shares_new(pool, kind, choice, sink->answer, error);
+	merge_hold(merge, settle);
+	return sink->shares ? 0 : -1;
+}
+
 /* Usage errors were found before: whatever fails here is no fault of the command line. */
 static int sink_open(struct sink *sink, struct merge *merge, struct pool *pool, struct error *error)
 {
@@ -182,7 +199,7 @@ static int sink_open(struct sink *sink, struct merge *merge, struct pool *pool, 
 			merge_any_order(merge);
 		if (o->answer_kind->needs)
 			merge_need_columns(merge, o->answer_kind->needs(sink->answer));
-		return 0;
+		return share_answer(sink, merge, pool, &choice, error);
 	}
 	columns = choose_columns(merge, o);
 	sink->columns = columns_new(&columns, error);
@@ -284,9 +301,13 @@ static int sink_next(struct sink *sink, struct merge *merge, uint64_t most, stru
 			merge, runs, answers ? 1 : SOME, answers || most < SOME ? most : SOME);
 		if (!count)
 			return 0;
-		status = answers ? answer_add_rows(
-					   sink->options->answer_kind, sink->answer, runs, error)
-				 : show_runs(sink, runs, count, error);
+		if (sink->shares)
+			status = shares_add(sink->shares, runs, error);
+		else if (answers)
+			status = answer_add_rows(
+				sink->options->answer_kind, sink->answer, runs, error);
+		else
+			status = show_runs(sink, runs, count, error);
 	}
 	return status ? -1 : 1;
 }
@@ -295,7 +316,7 @@ static int sink_close(struct sink *sink, const struct merge *merge, struct error
 {
 	if (sink->extract)
 		return extract_finish(sink->extract, error);
-	if (sink_flush(sink, error))
+	if (sink_flush(sink, error) || (sink->shares && shares_join(sink->shares, error)))
 		return -1;
 	if (sink->answer && sink->options->answer_kind->print(sink->answer, merge, stdout, error))
 		return -1;

@@ -70,6 +70,7 @@ void merge_free(struct merge *m)
 	for (size_t i = 0; i < m->scan.sessions.count; i++)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
+	held_free_spares(m->scan.spares);
 	selector_free(m->selector);
 	lookahead_free(m->scan.lookahead);
 	for (size_t i = 0; i < m->file_count; i++) {

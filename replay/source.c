@@ -46,13 +46,18 @@ static void leave_batch(struct source *s, struct scan *scan)
 	if (h && h->users > 1 && !s->owned)
 		scan->settle(scan->context);
 	if (h && h->users > 1) {
-		h->left = true;
-		h->bytes = s->bytes.data;
-		s->bytes = (struct fetched){0};
-		memset(&s->batch, 0, sizeof s->batch);
+		struct held *spare = scan->spares, none = {0};
+
+		h->spares = &scan->spares;
+		h->bytes = s->bytes;
+		s->bytes = spare ? spare->bytes : none.bytes;
+		s->batch = spare ? spare->batch : none.batch;
 		/* All is decompressed, and this is large. */
 		s->batch.body.context = h->batch.body.context;
 		h->batch.body.context = NULL;
+		if (spare)
+			scan->spares = spare->next;
+		free(spare);
 	}
 	if (h)
 		held_release(h);

@@ -28,6 +28,7 @@ struct scan {
 	struct lookahead *lookahead; /* NULL: nothing is read ahead */
 	/* Until it returns no batch is held any more, but by its source. */
 	void (*settle)(void *context);
+	struct held *spares; /* that nobody holds any more: memory for batches */
 	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;

@@ -116,22 +116,30 @@ static int grow(struct talkers *all)
 	return 0;
 }
 
-static struct talker *find_talker(struct talkers *all, const struct columns_row *row)
+/* A new one has that time. NULL: out of memory. */
+static struct talker *get_talker(struct talkers *all, struct bytes key, int64_t wall_ns)
 {
 	struct talker_entry *entry;
 	struct talker *t;
 	bool is_new;
 
-	make_key(all, row);
-	if (all->key.failed || grow(all))
+	if (grow(all))
 		return NULL;
-	entry = groups_get(
-		&all->groups, (struct bytes){(uint8_t *)all->key.data, all->key.length}, &is_new);
+	entry = groups_get(&all->groups, key, &is_new);
 	if (!entry || !is_new)
 		return entry ? entry->talker : NULL;
 	t = &all->slabs[all->slab_count - 1][all->slab_used++];
-	t->first_ns = t->last_ns = row->wall_ns;
+	t->first_ns = t->last_ns = wall_ns;
 	return entry->talker = t;
+}
+
+static struct talker *find_talker(struct talkers *all, const struct columns_row *row)
+{
+	make_key(all, row);
+	if (all->key.failed)
+		return NULL;
+	return get_talker(
+		all, (struct bytes){(uint8_t *)all->key.data, all->key.length}, row->wall_ns);
 }
 
 static size_t put_address(uint64_t *words, const struct address *address)
@@ -206,13 +214,35 @@ static struct talker *remembered_talker(struct talkers *all, const struct column
 	return memo->talker = find_talker(all, row);
 }
 
-static inline void note(struct talker *t, int64_t wall_ns)
+static inline void note_time(struct talker *t, int64_t wall_ns)
 {
 	if (wall_ns < t->first_ns)
 		t->first_ns = wall_ns;
 	if (wall_ns > t->last_ns)
 		t->last_ns = wall_ns;
+}
+
+static inline void note(struct talker *t, int64_t wall_ns)
+{
+	note_time(t, wall_ns);
 	t->attempts++;
+}
+
+int talkers_join(struct talkers *all, struct talkers *others)
+{
+	for (size_t i = 0; i < others->groups.count; i++) {
+		const struct group *group = others->groups.groups[i];
+		struct talker *other = talker_entry(group)->talker;
+		struct talker *t = get_talker(all, group->key, other->first_ns);
+
+		if (!t || latencies_join(&t->latencies, &other->latencies))
+			return -1;
+		note_time(t, other->first_ns);
+		note_time(t, other->last_ns);
+		t->attempts += other->attempts;
+		t->failures += other->failures;
+	}
+	return 0;
 }
 
 int talkers_add(struct talkers *all, const struct columns_row *row)

@@ -62,8 +62,11 @@ void talkers_release(struct talkers *talkers);
 /* The columns of events that are looked at, by EVENT_BIT(). */
 uint32_t talkers_need(const struct talkers *talkers);
 
-/* Both return 0, or -1: out of memory. */
+/* All return 0, or -1: out of memory. */
 int talkers_add(struct talkers *talkers, const struct columns_row *row);
 int talkers_add_rows(struct talkers *talkers, const struct rows *rows);
+
+/* Adds what the other ones have, of the same keys, who may lose it. */
+int talkers_join(struct talkers *talkers, struct talkers *others);
 
 #endif

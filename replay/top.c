@@ -271,10 +271,15 @@ static int add_rows(struct answer *a, const struct rows *rows, struct error *err
 	return talkers_add_rows(&a->talkers, rows) ? error_set(error, "out of memory") : 0;
 }
 
+static int join(struct answer *a, struct answer *other, struct error *error)
+{
+	return talkers_join(&a->talkers, &other->talkers) ? error_set(error, "out of memory") : 0;
+}
+
 static uint32_t needs(const struct answer *a)
 {
 	return talkers_need(&a->talkers);
 }
 
-const struct answer_kind answer_top = {
-	create, destroy, add, print, true, .any_order = true, .needs = needs, .add_rows = add_rows};
+const struct answer_kind answer_top = {create, destroy, add, print, true, .any_order = true,
+	.needs = needs, .add_rows = add_rows, .join = join};

@@ -2,7 +2,7 @@
 /* Where latencies are counted. */
 #include "unit.h"
 
-#include "../../replay/latencies.h"
+#include "../../replay/latencies.c"
 
 /* Of all values for which it may be asked. */
 static void many_places_are_those_of_each(void **state)
@@ -35,11 +35,43 @@ static void places_ascend(void **state)
 	assert_true(latencies_place(UINT64_MAX) < LATENCIES_NO_PLACE);
 }
 
+/* Few and many, and octaves that only one of them has. */
+static void joined_are_as_added_to_one(void **state)
+{
+	static const uint64_t counts[] = {0, 1, 16, 17, 31, 32, 33, 500, 5000};
+	static const uint64_t least[] = {0, 1000, UINT64_C(1) << 40};
+	const size_t n = sizeof counts / sizeof *counts;
+
+	(void)state;
+	for (size_t i = 0; i < n * n * 3; i++) {
+		struct latencies one = {0}, other = {0}, all = {0};
+		uint64_t value = 1;
+
+		for (uint64_t k = 0; k < counts[i % n] + counts[i / n % n]; k++) {
+			bool first = k < counts[i % n];
+
+			value = value * 6364136223846793005u + 1442695040888963407u;
+			value = (value >> 44) + (first ? 0 : least[i / n / n]);
+			assert_int_equal(latencies_add(first ? &one : &other, value), 0);
+			assert_int_equal(latencies_add(&all, value), 0);
+		}
+		assert_int_equal(latencies_join(&one, &other), 0);
+		assert_int_equal(latencies_count(&one), latencies_count(&all));
+		for (unsigned int percent = 0; percent <= 100 && latencies_count(&all); percent++)
+			assert_int_equal(latencies_percentile(&one, percent),
+				latencies_percentile(&all, percent));
+		latencies_release(&one);
+		latencies_release(&other);
+		latencies_release(&all);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_places_are_those_of_each),
 		cmocka_unit_test(places_ascend),
+		cmocka_unit_test(joined_are_as_added_to_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
