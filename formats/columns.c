@@ -14,6 +14,8 @@
 
 #define LAYOUT_MAX 32
 #define ROW_END_MAX 4
+#define ALIKE_PARTS_MAX 16
+#define BLOCK 16              /* rows that are looked up at once */
 #define CLOCK_OFFSET_WIDTH 32 /* with +hh:mm instead of Z */
 #define WRITTEN 32768         /* bytes at a time, or more */
 #define ADAPTED_MAX 60        /* a column does not grow beyond it by itself */
@@ -41,6 +43,7 @@ struct columns {
 		struct alike alike;
 	} parts[LAYOUT_MAX];
 	size_t part_count;
+	size_t alike_parts[ALIKE_PARTS_MAX], alike_count; /* their numbers */
 	enum value_format format;
 	char row_end[ROW_END_MAX];
 	size_t row_end_length;
@@ -203,7 +206,7 @@ static void choose_all(struct columns *c, const struct columns_choice *choice)
 }
 
 /* Takes in the cells that depend on the same. Without memory for it each is made anew. */
-static void extend(const struct columns *c, struct part *p)
+static void extend(struct columns *c, struct part *p)
 {
 	unsigned int abouts = ALIKE(c->cells[p->first].kind->about), more;
 
@@ -213,8 +216,10 @@ static void extend(const struct columns *c, struct part *p)
 			break;
 		abouts = more;
 	}
-	if (!alike_init(&p->alike, abouts))
-		p->kind = PART_ALIKE;
+	if (c->alike_count == ALIKE_PARTS_MAX || alike_init(&p->alike, abouts))
+		return;
+	p->kind = PART_ALIKE;
+	c->alike_parts[c->alike_count++] = c->part_count;
 }
 
 static void fit_clocks(struct columns *c)
@@ -522,38 +527,59 @@ int columns_print(struct columns *c, const struct columns_row *row, FILE *out)
 	return text_write(&c->line, out);
 }
 
-/* A row of a batch, and its event from when a cell asks for it. */
+/* A row of a batch. */
 struct shown {
 	const struct rows *rows;
 	uint32_t number, row; /* in rows, in the batch */
 	const struct result *late;
-	bool made;
-	struct columns_row of;
+	/* Of each PART_ALIKE: where it is looked for. */
+	struct looked {
+		struct alike_key key;
+		struct alike_slot *slots;
+	} looked[ALIKE_PARTS_MAX];
+};
+
+/* Its event, from when a cell asks for it. */
+struct made {
+	const struct shown *shown; /* NULL: not yet */
+	struct columns_row row;
 	struct event event;
 };
 
-static const struct columns_row *make(struct shown *s)
+static const struct columns_row *make(struct made *m, const struct shown *s)
 {
-	if (!s->made)
-		rows_get(s->rows, s->number, s->late, &s->event, &s->of);
-	s->made = true;
-	return &s->of;
+	if (m->shown != s)
+		rows_get(s->rows, s->number, s->late, &m->event, &m->row);
+	m->shown = s;
+	return &m->row;
 }
 
-static void put_alike(struct columns *c, struct part *p, struct shown *s)
+/* What is in memory is asked for before it is looked at. */
+static void look(const struct columns *c, struct shown *s)
 {
-	struct alike_key key = alike_key_of(&p->alike, s->rows, s->row, s->late);
-	struct alike_slot *slots = alike_slots(&p->alike, &key);
-	const struct alike_slot *slot = alike_find(slots, &key);
+	for (size_t i = 0; i < c->alike_count; i++) {
+		const struct alike *alike = &c->parts[c->alike_parts[i]].alike;
+		struct looked *l = &s->looked[i];
+
+		l->key = alike_key_of(alike, s->rows, s->row, s->late);
+		l->slots = alike_slots(alike, &l->key);
+		__builtin_prefetch(l->slots);
+	}
+}
+
+static void put_alike(struct columns *c, struct part *p, const struct shown *s,
+	const struct looked *looked, struct made *made)
+{
+	const struct alike_slot *slot = alike_find(looked->slots, &looked->key);
 	size_t start = c->line.length;
 
 	if (slot) {
 		alike_put(&p->alike, slot, &c->line);
 		return;
 	}
-	put_cells(c, p->first, p->behind, make(s));
+	put_cells(c, p->first, p->behind, make(made, s));
 	if (!c->line.failed)
-		alike_remember(&p->alike, slots, &key,
+		alike_remember(&p->alike, looked->slots, &looked->key,
 			(struct bytes){(uint8_t *)c->line.data + start, c->line.length - start});
 }
 
@@ -592,14 +618,16 @@ static void put_port(struct columns *c, struct cell_layout *cell, const struct s
 	pad(c, cell, start);
 }
 
-static void put_parts(struct columns *c, struct shown *s)
+static void put_parts(struct columns *c, const struct shown *s, struct made *made)
 {
+	const struct looked *looked = s->looked;
+
 	for (size_t i = 0; i < c->part_count; i++) {
 		struct part *p = &c->parts[i];
 
 		switch (p->kind) {
 		case PART_ALIKE:
-			put_alike(c, p, s);
+			put_alike(c, p, s, looked++, made);
 			break;
 		case PART_VALUE:
 			put_at(c, &c->cells[p->first], s);
@@ -611,12 +639,12 @@ static void put_parts(struct columns *c, struct shown *s)
 			put_port(c, &c->cells[p->first], s);
 			break;
 		case PART_CELLS:
-			put_cells(c, p->first, p->behind, make(s));
+			put_cells(c, p->first, p->behind, make(made, s));
 		}
 	}
 	end_row(c);
 	if (c->detail)
-		detail_put(make(s), &c->line);
+		detail_put(make(made, s), &c->line);
 }
 
 void columns_begin(struct columns *c, int64_t first_ns)
@@ -625,29 +653,42 @@ void columns_begin(struct columns *c, int64_t first_ns)
 	c->first_ns = first_ns;
 }
 
-static void put_rows(struct columns *c, const struct rows *rows)
+static void put_block(struct columns *c, const struct shown *block, size_t count)
 {
-	const struct found *found = rows->found;
-	uint32_t left = rows->found_count;
-	struct shown s;
+	struct made made = {.shown = NULL};
 
-	s.rows = rows;
-	for (s.number = 0; s.number < rows->count; s.number++) {
-		s.row = rows->rows[s.number];
-		for (; left && found->row < s.row; left--)
-			found++;
-		s.late = left && found->row == s.row ? &found->result : NULL;
-		s.made = false;
-		put_parts(c, &s);
-	}
+	for (size_t i = 0; i < count; i++)
+		put_parts(c, &block[i], &made);
 }
 
 void columns_put_runs(struct columns *c, const struct rows *runs, size_t count)
 {
+	struct shown block[BLOCK];
+	size_t n = 0;
+
 	if (!c->started && count)
 		columns_begin(c, rows_wall_ns(runs, 0));
-	for (size_t i = 0; i < count; i++)
-		put_rows(c, &runs[i]);
+	for (const struct rows *rows = runs; rows < runs + count; rows++) {
+		const struct found *found = rows->found;
+		uint32_t left = rows->found_count;
+
+		for (uint32_t i = 0; i < rows->count; i++) {
+			struct shown *s = &block[n++];
+
+			s->rows = rows;
+			s->number = i;
+			s->row = rows->rows[i];
+			for (; left && found->row < s->row; left--)
+				found++;
+			s->late = left && found->row == s->row ? &found->result : NULL;
+			look(c, s);
+			if (n < BLOCK)
+				continue;
+			put_block(c, block, n);
+			n = 0;
+		}
+	}
+	put_block(c, block, n);
 }
 
 void columns_take(struct columns *c, struct text *text)

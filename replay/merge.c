@@ -421,16 +421,19 @@ size_t merge_next_rows(struct merge *m, struct rows *runs, size_t room, uint64_t
 {
 	struct source *s = next_source(m);
 	size_t count = 0;
+	bool more;
 
 	while (s) {
-		runs[count] = *source_rows(s, most, until_of(m));
-		most -= runs[count++].count;
 		m->current = s;
-		if (count == room || !most || !source_step(s))
+		more = source_take(s, most, until_of(m), &runs[count]);
+		most -= runs[count++].count;
+		if (!more)
 			break;
-		sift_down(m);
 		m->current = NULL; /* it is at a row that is still to come */
-		s = m->heap->source->state == SOURCE_READY ? m->heap->source : NULL;
+		sift_down(m);
+		s = m->heap->source;
+		if (count == room || !most || s->state != SOURCE_READY)
+			break;
 	}
 	return count;
 }

@@ -529,6 +529,22 @@ bool source_waits(const struct source *s)
 	return s->queue && !queue_is_empty(s->queue);
 }
 
+/* Of no use where rows may come in any order: the time may not be there. */
+static int64_t wall_of(const struct source *s, uint32_t row)
+{
+	return (int64_t)((uint64_t)s->rows.start_ns + column_get(&s->batch.time, row));
+}
+
+/* To the row of that number in the selection. */
+static void go(struct source *s, uint32_t next, int64_t wall_ns)
+{
+	s->next = next;
+	s->row = s->selection.rows[next];
+	s->wall_ns = wall_ns;
+	while (s->found_next < s->found_count && s->found[s->found_next].row < s->row)
+		s->found_next++;
+}
+
 /* Goes to the first row that is selected, of those from s->row on that were taken. */
 static bool next_row(struct source *s)
 {
@@ -538,7 +554,10 @@ static bool next_row(struct source *s)
 	while (i < selection->count && selection->rows[i] < s->row)
 		i++;
 	s->next = i;
-	return source_go(s, i);
+	if (i == selection->count || selection->rows[i] >= s->end)
+		return false;
+	go(s, i, wall_of(s, selection->rows[i]));
+	return true;
 }
 
 void source_advance(struct source *s, struct scan *scan)
@@ -611,26 +630,33 @@ void source_event(const struct source *s, const struct scan *scan, struct event 
 		event->result = *late;
 }
 
-const struct rows *source_rows(struct source *s, uint64_t most, int64_t until_ns)
+bool source_take(struct source *s, uint64_t most, int64_t until_ns, struct rows *taken)
 {
-	const struct selection *selection = &s->selection;
-	uint32_t first = s->next, end = selection->count;
-	struct rows *rows = &s->rows;
+	const uint32_t *rows = s->selection.rows;
+	uint32_t first = s->next, next = first + 1, count = s->selection.count, end;
+	int64_t wall_ns = INT64_MAX;
 
-	if (selection->rows[end - 1] >= s->end) /* rarely */
-		for (end = first + 1; selection->rows[end] < s->end; end++)
+	if (rows[count - 1] >= s->end) /* rarely */
+		for (count = next; rows[count] < s->end; count++)
 			continue;
-	if (end - first > most)
-		end = first + (uint32_t)most;
-	rows->rows = selection->rows + first;
-	if (until_ns != INT64_MAX)
-		for (uint32_t behind = first + 1; behind < end; behind++)
-			if (rows_wall_ns(rows, behind - first) > until_ns)
-				end = behind;
-	rows->count = end - first;
-	rows->found = s->found ? s->found + s->found_next : NULL;
-	rows->found_count = s->found_count - s->found_next;
-	s->next = end - 1;
-	s->row = selection->rows[s->next];
-	return rows;
+	end = count - first > most ? first + (uint32_t)most : count;
+	if (until_ns == INT64_MAX)
+		next = end;
+	for (; next < end; next++) {
+		wall_ns = wall_of(s, rows[next]);
+		if (wall_ns > until_ns)
+			break;
+	}
+	*taken = s->rows;
+	taken->rows = rows + first;
+	taken->count = next - first;
+	taken->found = s->found ? s->found + s->found_next : NULL;
+	taken->found_count = s->found_count - s->found_next;
+	if (next < count) {
+		go(s, next, next < end ? wall_ns : wall_of(s, rows[next]));
+		return true;
+	}
+	s->next = next - 1;
+	s->row = rows[s->next];
+	return false;
 }

@@ -103,33 +103,12 @@ static inline struct source *source_of(const struct rows *rows)
 	return (struct source *)((char *)rows->batch - offsetof(struct source, batch));
 }
 
-/* Goes to that row of the selection, if it is among those that were taken. */
-static inline bool source_go(struct source *s, uint32_t next)
-{
-	uint32_t row;
-
-	if (next >= s->selection.count || s->selection.rows[next] >= s->end)
-		return false;
-	s->next = next;
-	s->row = row = s->selection.rows[next];
-	/* Of no use where rows may come in any order: the time may not be there. */
-	s->wall_ns = (int64_t)((uint64_t)s->rows.start_ns + column_get(&s->batch.time, row));
-	while (s->found_next < s->found_count && s->found[s->found_next].row < row)
-		s->found_next++;
-	return true;
-}
-
-/* Goes to the next row that matches, if no other batch is needed for it. */
-static inline bool source_step(struct source *s)
-{
-	return source_go(s, s->next + 1);
-}
-
 /*
  * Takes the row at hand and those of its batch that follow, up to the first that is later
- * than that; at most so many. It is at the last one then. until_ns: INT64_MAX: any time.
+ * than that; at most so many. Goes to the next one, unless it takes another batch to know it:
+ * false, it is at the last of them then. until_ns: INT64_MAX: any time.
  */
-const struct rows *source_rows(struct source *source, uint64_t most, int64_t until_ns);
+bool source_take(struct source *source, uint64_t most, int64_t until_ns, struct rows *taken);
 
 /* Of what is read ahead nothing may be left. */
 void source_release(struct source *source);
