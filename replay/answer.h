@@ -38,7 +38,10 @@ struct answer_kind {
 	uint32_t (*needs)(const struct answer *answer);
 	/* Faster than add() for each; only with any_order. NULL: add() is called. */
 	int (*add_rows)(struct answer *answer, const struct rows *rows, struct error *error);
-	/* Adds all that the other one has, which is only to be destroyed then. NULL: it cannot. */
+	/*
+	 * Adds all that the other one has, which is not to be used any more but to be destroyed,
+	 * after this one. NULL: it cannot.
+	 */
 	int (*join)(struct answer *answer, struct answer *other, struct error *error);
 };
 

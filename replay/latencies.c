@@ -5,16 +5,14 @@
 #include <string.h>
 
 #define OCTAVES 59
-#define RECENT 500
+#define RECENT 244
 #define BUCKETS LATENCIES_BUCKETS
 #define LINE 64 /* bytes of the cache */
 
 struct histogram {
 	/* Places yet to be counted: many at once miss the cache less often. */
 	uint16_t recent[RECENT];
-	/* Of the places from first to before end, whole octaves; owned. */
-	uint32_t *counts;
-	uint32_t first, end;
+	uint32_t *counts[OCTAVES]; /* of BUCKETS places each; in the arena; NULL: none yet */
 };
 
 static size_t recent_of(const struct latencies *l)
@@ -22,39 +20,30 @@ static size_t recent_of(const struct latencies *l)
 	return l->next ? (size_t)(l->next - l->histogram->recent) : 0;
 }
 
-/* Makes room for a place that is outside. */
-static int widen(struct histogram *h, uint32_t place)
+/* NULL: out of memory. */
+static uint32_t *counts_of(struct histogram *h, uint32_t octave, struct arena *arena)
 {
-	uint32_t octave = place / BUCKETS * BUCKETS, before = h->end - h->first;
-	uint32_t first = before && h->first < octave ? h->first : octave;
-	uint32_t end = before && h->end > octave ? h->end : octave + BUCKETS;
-	uint32_t *counts = calloc(end - first, sizeof *counts);
-
-	if (!counts)
-		return -1;
-	if (before)
-		memcpy(counts + (h->first - first), h->counts, before * sizeof *counts);
-	free(h->counts);
-	h->counts = counts;
-	h->first = first;
-	h->end = end;
-	return 0;
+	if (!h->counts[octave])
+		h->counts[octave] = arena_get(arena, BUCKETS * sizeof **h->counts);
+	return h->counts[octave];
 }
 
-static int count_recent(struct latencies *l)
+static int count_recent(struct latencies *l, struct arena *arena)
 {
 	struct histogram *h = l->histogram;
 	size_t recent = recent_of(l);
 
 	/* They were out of the cache for long: all at once. */
-	for (size_t i = 0; i < h->end - h->first; i += LINE / sizeof *h->counts)
-		__builtin_prefetch(h->counts + i, 1);
+	for (size_t octave = 0; octave < OCTAVES; octave++)
+		for (size_t i = 0; h->counts[octave] && i < BUCKETS; i += LINE / sizeof **h->counts)
+			__builtin_prefetch(h->counts[octave] + i, 1);
 	for (size_t i = 0; i < recent; i++) {
-		uint32_t place = h->recent[i], *count;
+		uint32_t place = h->recent[i];
+		uint32_t *count = counts_of(h, place / BUCKETS, arena);
 
-		if (place - h->first >= h->end - h->first && widen(h, place))
+		if (!count)
 			return -1;
-		count = &h->counts[place - h->first];
+		count += place % BUCKETS;
 		*count += *count < UINT32_MAX;
 	}
 	l->count += recent;
@@ -63,9 +52,9 @@ static int count_recent(struct latencies *l)
 }
 
 /* There are too many to keep each. */
-static int begin_counting(struct latencies *l)
+static int begin_counting(struct latencies *l, struct arena *arena)
 {
-	struct histogram *h = calloc(1, sizeof *h);
+	struct histogram *h = arena_get(arena, sizeof *h);
 
 	if (!h)
 		return -1;
@@ -77,12 +66,13 @@ static int begin_counting(struct latencies *l)
 	return 0;
 }
 
-int latencies_add(struct latencies *l, uint64_t value)
+int latencies_add(struct latencies *l, uint64_t value, struct arena *arena)
 {
 	uint64_t count = l->count, *grown;
 
 	if (l->next || count == LATENCIES_EXACT) {
-		if (l->next == l->end && (l->next ? count_recent(l) : begin_counting(l)))
+		if (l->next == l->end &&
+			(l->next ? count_recent(l, arena) : begin_counting(l, arena)))
 			return -1;
 		*l->next++ = latencies_place(value);
 		return 0;
@@ -97,31 +87,28 @@ int latencies_add(struct latencies *l, uint64_t value)
 	return 0;
 }
 
-static int join_counts(struct latencies *l, struct latencies *other)
+static int join_counts(struct latencies *l, struct latencies *other, struct arena *arena)
 {
-	const struct histogram *from = other->histogram;
-	struct histogram *h = l->histogram;
-
-	if (count_recent(l) || count_recent(other))
+	if (count_recent(l, arena) || count_recent(other, arena))
 		return -1;
-	for (uint32_t place = from->first; place < from->end; place++) {
-		uint32_t more = from->counts[place - from->first], *count;
+	for (uint32_t octave = 0; octave < OCTAVES; octave++) {
+		const uint32_t *more = other->histogram->counts[octave];
+		uint32_t *counts = more ? counts_of(l->histogram, octave, arena) : NULL;
 
-		if (!more)
-			continue;
-		if (place - h->first >= h->end - h->first && widen(h, place))
+		if (more && !counts)
 			return -1;
-		count = &h->counts[place - h->first];
-		*count = more > UINT32_MAX - *count ? UINT32_MAX : *count + more;
+		for (uint32_t i = 0; more && i < BUCKETS; i++)
+			counts[i] =
+				more[i] > UINT32_MAX - counts[i] ? UINT32_MAX : counts[i] + more[i];
 	}
 	l->count += other->count;
 	return 0;
 }
 
-int latencies_join(struct latencies *l, struct latencies *other)
+int latencies_join(struct latencies *l, struct latencies *other, struct arena *arena)
 {
 	if (l->next && other->next)
-		return join_counts(l, other);
+		return join_counts(l, other, arena);
 	if (other->next) { /* those that are few go to the others */
 		struct latencies many = *other;
 
@@ -129,7 +116,7 @@ int latencies_join(struct latencies *l, struct latencies *other)
 		*l = many;
 	}
 	for (uint64_t i = 0; i < other->count; i++)
-		if (latencies_add(l, other->exact[i]))
+		if (latencies_add(l, other->exact[i], arena))
 			return -1;
 	return 0;
 }
@@ -164,8 +151,8 @@ static uint64_t counted_percentile(const struct latencies *l, uint64_t rank)
 	for (size_t i = 0; i < recent_of(l); i++)
 		recent[h->recent[i]]++;
 	for (uint32_t place = 0; place < OCTAVES * BUCKETS; place++) {
-		if (place >= h->first && place < h->end)
-			seen += h->counts[place - h->first];
+		if (h->counts[place / BUCKETS])
+			seen += h->counts[place / BUCKETS][place % BUCKETS];
 		seen += recent[place];
 		if (seen >= rank)
 			return value_of(place / BUCKETS, place % BUCKETS);
@@ -190,11 +177,7 @@ uint64_t latencies_percentile(const struct latencies *l, unsigned int percent)
 
 void latencies_release(struct latencies *l)
 {
-	if (l->next) {
-		free(l->histogram->counts);
-		free(l->histogram);
-	} else {
+	if (!l->next)
 		free(l->exact);
-	}
 	memset(l, 0, sizeof *l);
 }

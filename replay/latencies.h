@@ -3,6 +3,8 @@
 #ifndef LATENCIES_H
 #define LATENCIES_H
 
+#include "arena.h"
+
 #include <stdint.h>
 #include <string.h>
 
@@ -15,7 +17,7 @@ struct latencies {
 	uint16_t *next, *end;
 	union {
 		uint64_t *exact;             /* of few: themselves; owned */
-		struct histogram *histogram; /* of more; owned */
+		struct histogram *histogram; /* of more; in the arena */
 	};
 	uint64_t count; /* but for the places that latencies_add() did not count yet */
 };
@@ -53,11 +55,17 @@ static inline void latencies_places(const uint32_t *values, uint32_t count, uint
 
 #define LATENCIES_NO_PLACE 0xfffe /* this and above are of no value */
 
-/* Returns 0, or -1: out of memory. Its place may be put at next instead, if that is not end. */
-int latencies_add(struct latencies *latencies, uint64_t value);
+/*
+ * Returns 0, or -1: out of memory. Its place may be put at next instead, if that is not end. The
+ * arena must outlive them.
+ */
+int latencies_add(struct latencies *latencies, uint64_t value, struct arena *arena);
 
-/* Adds those of the other, which may lose them. Returns 0, or -1: out of memory. */
-int latencies_join(struct latencies *latencies, struct latencies *other);
+/*
+ * Adds those of the other, which may lose them: its arena must outlive these too. Returns 0, or
+ * -1: out of memory.
+ */
+int latencies_join(struct latencies *latencies, struct latencies *other, struct arena *arena);
 
 /* How many were added. */
 uint64_t latencies_count(const struct latencies *latencies);

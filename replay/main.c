@@ -125,10 +125,10 @@ static void report(void *context, const struct error *error)
 static void sink_release(struct sink *sink)
 {
 	printer_free(sink->printer);
-	shares_free(sink->shares);
 	columns_free(sink->columns);
 	if (sink->answer)
 		sink->options->answer_kind->destroy(sink->answer);
+	shares_free(sink->shares);
 	extract_free(sink->extract);
 }
 

@@ -22,7 +22,8 @@ int shares_add(struct shares *shares, const struct rows *rows, struct error *err
 /* What was added is: no batch is held any more. */
 int shares_settle(struct shares *shares, struct error *error);
 
-/* All that was added is in the answer. To be called once. */
+/* All that was added is in the answer, which has to be destroyed before the shares. To be called
+ * once. */
 int shares_join(struct shares *shares, struct error *error);
 
 #endif

@@ -10,7 +10,6 @@
 #define LINE 64 /* of the cache */
 #define ADDRESS_WORDS 3
 #define PLACE_FAILURE (LATENCIES_NO_PLACE + 1)
-#define SLAB 64   /* talkers */
 #define SOON 12   /* rows ahead of which something is asked for */
 #define BLOCK 256 /* rows at a time: their values stay in the cache */
 
@@ -54,13 +53,17 @@ void talkers_prepare(struct talkers *all)
 	make_memo(all);
 }
 
+static void release_entry(struct talker_entry *entry)
+{
+	if (entry->talker) /* else there was no memory for it */
+		latencies_release(&entry->talker->latencies);
+}
+
 void talkers_release(struct talkers *all)
 {
 	for (size_t i = 0; i < all->groups.count; i++)
-		latencies_release(&talker_entry(all->groups.groups[i])->talker->latencies);
-	for (size_t i = 0; i < all->slab_count; i++)
-		free(all->slabs[i]);
-	free(all->slabs);
+		release_entry(talker_entry(all->groups.groups[i]));
+	arena_release(&all->arena);
 	groups_release(&all->groups);
 	text_release(&all->key);
 	free(all->memos);
@@ -96,26 +99,6 @@ static void make_key(struct talkers *all, const struct columns_row *row)
 	}
 }
 
-/* Room for one more talker. -1: out of memory. */
-static int grow(struct talkers *all)
-{
-	struct talker **grown, *slab;
-
-	if (all->slab_count && all->slab_used < SLAB)
-		return 0;
-	grown = realloc(all->slabs, (all->slab_count + 1) * sizeof *grown);
-	if (!grown)
-		return -1;
-	all->slabs = grown;
-	slab = aligned_alloc(_Alignof(struct talker), SLAB * sizeof *slab);
-	if (!slab)
-		return -1;
-	memset(slab, 0, SLAB * sizeof *slab);
-	grown[all->slab_count++] = slab;
-	all->slab_used = 0;
-	return 0;
-}
-
 /* A new one has that time. NULL: out of memory. */
 static struct talker *get_talker(struct talkers *all, struct bytes key, int64_t wall_ns)
 {
@@ -123,14 +106,13 @@ static struct talker *get_talker(struct talkers *all, struct bytes key, int64_t 
 	struct talker *t;
 	bool is_new;
 
-	if (grow(all))
-		return NULL;
 	entry = groups_get(&all->groups, key, &is_new);
 	if (!entry || !is_new)
 		return entry ? entry->talker : NULL;
-	t = &all->slabs[all->slab_count - 1][all->slab_used++];
-	t->first_ns = t->last_ns = wall_ns;
-	return entry->talker = t;
+	entry->talker = t = arena_get(&all->arena, sizeof *t);
+	if (t)
+		t->first_ns = t->last_ns = wall_ns;
+	return t;
 }
 
 static struct talker *find_talker(struct talkers *all, const struct columns_row *row)
@@ -235,7 +217,7 @@ int talkers_join(struct talkers *all, struct talkers *others)
 		struct talker *other = talker_entry(group)->talker;
 		struct talker *t = get_talker(all, group->key, other->first_ns);
 
-		if (!t || latencies_join(&t->latencies, &other->latencies))
+		if (!t || latencies_join(&t->latencies, &other->latencies, &all->arena))
 			return -1;
 		note_time(t, other->first_ns);
 		note_time(t, other->last_ns);
@@ -256,7 +238,7 @@ int talkers_add(struct talkers *all, const struct columns_row *row)
 	note(t, row->wall_ns);
 	t->failures += result->outcome == OUTCOME_FAILED || result->outcome == OUTCOME_ABANDONED;
 	return result->outcome == OUTCOME_ESTABLISHED
-		       ? latencies_add(&t->latencies, result->latency_us)
+		       ? latencies_add(&t->latencies, result->latency_us, &all->arena)
 		       : 0;
 }
 
@@ -439,8 +421,8 @@ static int add_block(struct talkers *all, const struct rows *rows, const struct 
 			t->failures += places[k] == PLACE_FAILURE;
 		} else if (t->latencies.next != t->latencies.end) {
 			*t->latencies.next++ = (uint16_t)places[k];
-		} else if (latencies_add(
-				   &t->latencies, result_at(rows, rows->rows[i + k]).latency_us)) {
+		} else if (latencies_add(&t->latencies,
+				   result_at(rows, rows->rows[i + k]).latency_us, &all->arena)) {
 			return -1;
 		}
 	}

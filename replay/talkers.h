@@ -45,9 +45,7 @@ struct talkers {
 	bool memo_batch; /* the last of them is the batch: the others mean something in it only */
 	struct talker **numbered; /* in this batch, by the number of the only key; NULL: not yet */
 	size_t capacity;
-	/* Where the talkers are, by slabs: close together, whatever else is allocated meanwhile. */
-	struct talker **slabs;
-	size_t slab_count, slab_used;
+	struct arena arena; /* of talkers and their latencies */
 };
 
 /* Of a group of talkers->groups. */
@@ -66,7 +64,7 @@ uint32_t talkers_need(const struct talkers *talkers);
 int talkers_add(struct talkers *talkers, const struct columns_row *row);
 int talkers_add_rows(struct talkers *talkers, const struct rows *rows);
 
-/* Adds what the other ones have, of the same keys, who may lose it. */
+/* Adds what the other ones have, of the same keys, who may lose it and must outlive these. */
 int talkers_join(struct talkers *talkers, struct talkers *others);
 
 #endif

@@ -4,6 +4,7 @@
 /* The unit tests link no objects of the reader; what is static there is told apart by name. */
 #include "../../formats/groups.h"
 #define compare compare_latencies
+#include "../../replay/arena.c"
 #include "../../replay/latencies.c"
 
 static void groups_keep_their_keys_apart(void **state)
@@ -36,15 +37,17 @@ static void groups_keep_their_keys_apart(void **state)
 static void few_latencies_are_exact(void **state)
 {
 	struct latencies l = {0};
+	struct arena arena = {0};
 
 	(void)state;
 	for (uint64_t i = LATENCIES_EXACT; i > 0; i--)
-		assert_int_equal(latencies_add(&l, i * 1000003), 0);
+		assert_int_equal(latencies_add(&l, i * 1000003, &arena), 0);
 	assert_int_equal(latencies_percentile(&l, 50), 16 * 1000003);
 	assert_int_equal(latencies_percentile(&l, 95), 31 * 1000003);
 	assert_int_equal(latencies_percentile(&l, 99), 32 * 1000003);
 	assert_int_equal(latencies_percentile(&l, 0), 1000003);
 	latencies_release(&l);
+	arena_release(&arena);
 }
 
 static void many_latencies_are_right_within_1_percent(void **state)
@@ -54,9 +57,10 @@ static void many_latencies_are_right_within_1_percent(void **state)
 	(void)state;
 	for (unsigned int shift = 0; shift < 44; shift += 11) {
 		struct latencies l = {0};
+		struct arena arena = {0};
 
 		for (uint64_t i = 1; i <= 100000; i++)
-			assert_int_equal(latencies_add(&l, i << shift), 0);
+			assert_int_equal(latencies_add(&l, i << shift, &arena), 0);
 		for (size_t k = 0; k < 5; k++) {
 			uint64_t wanted = (uint64_t)(1000 * percents[k]) << shift;
 			uint64_t got = latencies_percentile(&l, percents[k]);
@@ -65,18 +69,21 @@ static void many_latencies_are_right_within_1_percent(void **state)
 			assert_true(off <= wanted / 100 + 1);
 		}
 		latencies_release(&l);
+		arena_release(&arena);
 	}
 }
 
 static void the_largest_latency_has_a_place(void **state)
 {
 	struct latencies l = {0};
+	struct arena arena = {0};
 
 	(void)state;
 	for (int i = 0; i < 40; i++)
-		assert_int_equal(latencies_add(&l, UINT64_MAX), 0);
+		assert_int_equal(latencies_add(&l, UINT64_MAX, &arena), 0);
 	assert_true(latencies_percentile(&l, 50) > UINT64_MAX / 100 * 99);
 	latencies_release(&l);
+	arena_release(&arena);
 }
 
 int main(void)

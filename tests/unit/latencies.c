@@ -2,6 +2,7 @@
 /* Where latencies are counted. */
 #include "unit.h"
 
+#include "../../replay/arena.c"
 #include "../../replay/latencies.c"
 
 /* Of all values for which it may be asked. */
@@ -45,6 +46,7 @@ static void joined_are_as_added_to_one(void **state)
 	(void)state;
 	for (size_t i = 0; i < n * n * 3; i++) {
 		struct latencies one = {0}, other = {0}, all = {0};
+		struct arena arena = {0};
 		uint64_t value = 1;
 
 		for (uint64_t k = 0; k < counts[i % n] + counts[i / n % n]; k++) {
@@ -52,10 +54,10 @@ static void joined_are_as_added_to_one(void **state)
 
 			value = value * 6364136223846793005u + 1442695040888963407u;
 			value = (value >> 44) + (first ? 0 : least[i / n / n]);
-			assert_int_equal(latencies_add(first ? &one : &other, value), 0);
-			assert_int_equal(latencies_add(&all, value), 0);
+			assert_int_equal(latencies_add(first ? &one : &other, value, &arena), 0);
+			assert_int_equal(latencies_add(&all, value, &arena), 0);
 		}
-		assert_int_equal(latencies_join(&one, &other), 0);
+		assert_int_equal(latencies_join(&one, &other, &arena), 0);
 		assert_int_equal(latencies_count(&one), latencies_count(&all));
 		for (unsigned int percent = 0; percent <= 100 && latencies_count(&all); percent++)
 			assert_int_equal(latencies_percentile(&one, percent),
@@ -63,7 +65,31 @@ static void joined_are_as_added_to_one(void **state)
 		latencies_release(&one);
 		latencies_release(&other);
 		latencies_release(&all);
+		arena_release(&arena);
 	}
+}
+
+/* All zero, apart, and as many as it takes. */
+static void an_arena_gives_lines(void **state)
+{
+	struct arena arena = {0};
+	unsigned char *got, *before = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < 3000; i++) {
+		size_t size = i % 50 ? i : ARENA_MAX;
+
+		got = arena_get(&arena, size);
+		assert_non_null(got);
+		assert_int_equal((uintptr_t)got % ARENA_LINE, 0);
+		for (size_t k = 0; k < size; k++)
+			assert_int_equal(got[k], 0);
+		memset(got, 0xff, size);
+		assert_true(got != before);
+		before = got;
+	}
+	arena_release(&arena);
+	assert_null(arena.chunks);
 }
 
 int main(void)
@@ -72,6 +98,7 @@ int main(void)
 		cmocka_unit_test(many_places_are_those_of_each),
 		cmocka_unit_test(places_ascend),
 		cmocka_unit_test(joined_are_as_added_to_one),
+		cmocka_unit_test(an_arena_gives_lines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
