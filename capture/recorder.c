@@ -248,16 +248,14 @@ static void take_sample(void *context, const void *sample, size_t length)
 		memcpy(&kind, sample, sizeof kind);
 	if (kind == SAMPLE_PROCESS) {
 		processes_describe(r->processes, sample, length);
-		return;
-	}
-	if (kind == SAMPLE_ANSWER) {
+	} else if (kind == SAMPLE_ANSWER) {
 		if (r->dns)
 			dns_take(r->dns, sample, length);
-		return;
+	} else {
+		if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt))
+			see(r, sample);
+		assemble_sample(r->assemble, sample, length);
 	}
-	if (kind == SAMPLE_ATTEMPT && length == sizeof(struct sample_attempt))
-		see(r, sample);
-	assemble_sample(r->assemble, sample, length);
 }
 
 /* What the threads of the output have to say. */

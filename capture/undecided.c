@@ -96,17 +96,19 @@ void undecided_remove(struct undecided *u, uint64_t id)
 
 void undecided_add(struct undecided *u, const struct undecided_entry *entry)
 {
-	uint32_t *link, number;
+	uint32_t *link = find_link(u, entry->id), number;
 	struct node *node;
 
-	undecided_remove(u, entry->id);
-	if (u->count == u->limit)
-		undecided_remove(u, u->nodes[u->nodes[0].newer].entry.id);
+	if (*link != NONE || u->count == u->limit) { /* rarely */
+		undecided_remove(u, entry->id);
+		if (u->count == u->limit)
+			undecided_remove(u, u->nodes[u->nodes[0].newer].entry.id);
+		link = find_link(u, entry->id);
+	}
 	number = u->free != NONE ? u->free : ++u->used;
 	node = &u->nodes[number];
 	if (number == u->free)
 		u->free = node->chained;
-	link = find_link(u, entry->id);
 	*node = (struct node){.entry = *entry, .older = u->nodes[0].older};
 	*link = number;
 	u->nodes[node->older].newer = number;

@@ -31,6 +31,10 @@ static void make_memo(struct talkers *all)
 	for (size_t i = 0; i < all->key_count; i++)
 		if (all->keys[i]->about == ABOUT_EVENT)
 			return;
+	/* By numbers_of() each of these is looked for once in a batch. */
+	if (all->key_count == 1 &&
+		(all->keys[0]->about == ABOUT_FAMILY || all->keys[0]->about == ABOUT_PROCESS))
+		return;
 	for (size_t i = 0; i < all->key_count; i++) {
 		bool address = is_address(all->keys[i]->about);
 
