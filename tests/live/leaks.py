@@ -4,7 +4,7 @@ import re
 import signal
 from pathlib import Path
 
-from harness import BUILD, TOP, Recorder, expect, read, run, scratch, test, wait_for
+from harness import BUILD, TOP, Recorder, Skip, expect, read, run, scratch, test, wait_for
 
 PROCESSES = 4
 
@@ -27,9 +27,13 @@ def fdinfo(pid, key):
     return re.findall(rf"^{key}:\s*(\d+)", "".join(texts), re.M)
 
 
+def look():
+    return run(scratch / "entries", "attempts", scratch / "entries.bpf.o")
+
+
 def has_entries(pid):
     """Whether a socket has a value in a map of this recorder."""
-    result = run(scratch / "entries", "attempts", scratch / "entries.bpf.o")
+    result = look()
     expect(result.returncode == 0, result.stderr)
     counts = dict(line.split() for line in result.stdout.splitlines())
     ours = [int(counts[number]) for number in fdinfo(pid, "map_id") if number in counts]
@@ -52,8 +56,9 @@ def leave_nothing(attempts):
                      f"{BUILD}/tests/live/leaks {attempts} {PROCESSES} {port}", cwd=TOP, timeout=600)
         expect(result.returncode == 0, result.stderr)
         made = int(result.stdout)
+        can_look = "Operation not permitted" not in look().stderr
         # Sockets are freed a grace period after they were closed.
-        wait_for(lambda: not has_entries(recorder.pid), "the kernel to free what belongs to the sockets")
+        wait_for(lambda: not can_look or not has_entries(recorder.pid), "the kernel to free what belongs to the sockets")
         after = map_bytes(recorder.pid)
         recorder.send(signal.SIGTERM)
         status = recorder.wait()
@@ -67,6 +72,8 @@ def leave_nothing(attempts):
     counts = {line.split(",")[0]: int(line.split(",")[1]) for line in results.splitlines()[1:]}
     expect(lost or set(counts) == {"ECONNREFUSED", "failed", "abandoned"}, f"results {counts}")
     expect(after == before, f"the maps took {before} bytes, now {after}")
+    if not can_look:
+        raise Skip("this kernel refuses to run BPF iterators; all else of it passed")
     print(f"{made} attempts, {lost} lost: {counts}; no socket has a value left, the maps take {after} bytes")
 
 
