@@ -89,7 +89,7 @@ static __always_inline int may_be_open(const struct open_slot *slot, __u64 key)
 static __always_inline void end_open(struct open_slot *slot, __u64 key)
 {
 	if (slot->key == key)
-		slot->key = 0;
+		slot->key = SLOT_FREE;
 	else if (slot->crowded)
 		bpf_map_delete_elem(&open_attempts, &key);
 }

@@ -97,19 +97,15 @@ static int finish(struct shares *s, struct share *share, struct error *error)
 	return share->status;
 }
 
-/* A copy of count elements of that size in *array, of which *capacity have room. -1: no memory. */
-static int copy(void **array, uint32_t *capacity, const void *from, uint32_t count, size_t size)
+/* Copies count elements into the array, or a larger one instead; NULL: none, or no memory. */
+static void *copy(void *array, uint32_t *capacity, const void *from, uint32_t count, size_t size)
 {
 	if (count > *capacity) {
-		free(*array);
-		*array = malloc(count * size);
-		*capacity = *array ? count : 0;
+		free(array);
+		array = malloc(count * size);
+		*capacity = array ? count : 0;
 	}
-	if (count > *capacity)
-		return -1;
-	if (count)
-		memcpy(*array, from, count * size);
-	return 0;
+	return array && count ? memcpy(array, from, count * size) : array;
 }
 
 int shares_add(struct shares *s, const struct rows *rows, struct error *error)
@@ -122,11 +118,11 @@ int shares_add(struct shares *s, const struct rows *rows, struct error *error)
 	if (finish(s, share, error))
 		return -1;
 	held = merge_held(rows);
-	if (!held ||
-		copy((void **)&share->numbers, &share->capacity, rows->rows, rows->count,
-			sizeof *rows->rows) ||
-		copy((void **)&share->found, &share->found_capacity, rows->found, rows->found_count,
-			sizeof *rows->found))
+	share->numbers =
+		copy(share->numbers, &share->capacity, rows->rows, rows->count, sizeof *rows->rows);
+	share->found = copy(share->found, &share->found_capacity, rows->found, rows->found_count,
+		sizeof *rows->found);
+	if (!held || !share->numbers || (rows->found_count && !share->found))
 		return error_set(error, "out of memory");
 	held->users++;
 	share->held = held;
