@@ -66,12 +66,24 @@ struct pcapng_position pcapng_reader_position(const struct pcapng_reader *r)
 	return (struct pcapng_position){r->offset, r->big_endian};
 }
 
+static void consume(struct pcapng_reader *r, size_t length)
+{
+	r->start += length;
+	r->offset += length;
+}
+
 int pcapng_reader_seek(struct pcapng_reader *r, struct pcapng_position position)
 {
-	if (input_seek(r->input, position.offset))
-		return -1;
-	r->start = r->end = 0;
-	r->offset = position.offset;
+	uint64_t forward = position.offset - r->offset;
+
+	if (position.offset > r->offset && forward <= r->end - r->start) {
+		consume(r, (size_t)forward);
+	} else {
+		if (input_seek(r->input, position.offset))
+			return -1;
+		r->start = r->end = 0;
+		r->offset = position.offset;
+	}
 	r->block_length = 0;
 	r->big_endian = position.big_endian;
 	r->is_pcapng = position.offset > 0;
@@ -130,12 +142,6 @@ bool pcapng_reader_is_broken(const struct pcapng_reader *r)
 static uint32_t get32(const struct pcapng_reader *r, const uint8_t *p)
 {
 	return (uint32_t)(r->big_endian ? get_be(p, 4) : get_le(p, 4));
-}
-
-static void consume(struct pcapng_reader *r, size_t length)
-{
-	r->start += length;
-	r->offset += length;
 }
 
 /* Room for length bytes from start on, and at least one more than there are. False: no memory. */
@@ -415,7 +421,7 @@ int pcapng_reader_whole(struct pcapng_reader *r, struct block *block, struct err
 	if (block->body.length == block->length - BLOCK_LENGTH_MIN)
 		return 1;
 	r->block_length = 0;
-	r->skipping = false;
+	r->skipping = true;
 	return whole_block(r, block->length, block, error);
 }
 

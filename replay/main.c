@@ -2,6 +2,7 @@
 /* tcpconnect-read: shows what tcpconnect-rec recorded. */
 #include "extract.h"
 #include "follow.h"
+#include "heap.h"
 #include "options.h"
 #include "printer.h"
 #include "progress.h"
@@ -474,6 +475,7 @@ int main(int argc, char **argv)
 	int status = EXIT_USAGE;
 	struct error error;
 
+	heap_prepare();
 	signal(SIGPIPE, SIG_DFL); /* ends quietly, also when it was inherited as ignored */
 	if (read_options_parse(&options, argc, argv, &error)) {
 		say(NULL, &error);
