@@ -43,7 +43,7 @@ OBJECTS := $(foreach name,fentry kprobe cgroup,$(name) $(name)_older) cgroup_pla
 FORMATS := $(patsubst %.c,$B/%.o,$(wildcard formats/*.c))
 CAPTURE := $(patsubst %.c,$B/%.o,$(wildcard capture/*.c)) $B/bpf/objects.o
 # What formats/ needs.
-FORMAT_LIBS := -lpcap -lzstd -lz
+FORMAT_LIBS := -lzstd -lz -ldl
 # What capture/ needs beside that, without BPF.
 TESTED_LIBS := -lresolv
 REPLAY := $(patsubst %.c,$B/%.o,$(wildcard replay/*.c))

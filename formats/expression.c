@@ -2,11 +2,14 @@
 /*
  * libpcap compiles the expression and runs it. It would also look up names, so
  * none reaches it: every word is a keyword, a number, an address, or a service
- * behind `port', which is replaced by its number from this machine's list.
+ * behind `port', which is replaced by its number from this machine's list. It is
+ * loaded when there is an expression: with it come libdbus, libsystemd and others
+ * for capturing, which are most of what a program takes to start.
  */
 #include "expression.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <netdb.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -278,16 +281,73 @@ bool expression_need_address(const struct expression_need *need, const struct ad
 	return !rest || !((address->bytes[bytes] ^ need->network[bytes]) >> (8 - rest));
 }
 
+static struct {
+	void *handle;
+	__typeof__(pcap_open_dead) *open_dead;
+	__typeof__(pcap_compile) *compile;
+	__typeof__(pcap_geterr) *geterr;
+	__typeof__(pcap_freecode) *freecode;
+	__typeof__(pcap_close) *close;
+	__typeof__(pcap_offline_filter) *matches;
+} library;
+
+static int load_library(struct error *error)
+{
+	const struct {
+		const char *name;
+		void *function;
+	} functions[] = {
+		{"pcap_open_dead", &library.open_dead},
+		{"pcap_compile", &library.compile},
+		{"pcap_geterr", &library.geterr},
+		{"pcap_freecode", &library.freecode},
+		{"pcap_close", &library.close},
+		{"pcap_offline_filter", &library.matches},
+	};
+
+	if (library.handle)
+		return 0;
+	library.handle = dlopen("libpcap.so.0.8", RTLD_NOW); /* of Debian */
+	if (!library.handle)
+		library.handle = dlopen("libpcap.so.1", RTLD_NOW);
+	if (!library.handle)
+		return error_set(error, "cannot load libpcap: %s", dlerror());
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+		void *found = dlsym(library.handle, functions[i].name);
+
+		if (!found)
+			return error_set(error, "libpcap has no %s", functions[i].name);
+		memcpy(functions[i].function, &found, sizeof found);
+	}
+	return 0;
+}
+
+/* Of words that are numeric. */
+static int compile(struct expression *e, const char *numeric, struct error *error)
+{
+	int status = 0;
+	pcap_t *pcap;
+
+	if (load_library(error))
+		return -1;
+	pcap = library.open_dead(DLT_RAW, 65535);
+	if (!pcap)
+		return error_set(error, "out of memory");
+	if (library.compile(pcap, &e->program, numeric, 1, PCAP_NETMASK_UNKNOWN))
+		status = error_set(error, "%s", library.geterr(pcap));
+	library.close(pcap);
+	return status;
+}
+
 struct expression *expression_new(const char *text, struct error *error)
 {
 	struct expression *e = calloc(1, sizeof *e);
 	char *numeric = NULL;
 	size_t size;
 	FILE *out = open_memstream(&numeric, &size);
-	pcap_t *pcap = pcap_open_dead(DLT_RAW, 65535);
 	int status = -1;
 
-	if (!e || !out || !pcap)
+	if (!e || !out)
 		error_set(error, "out of memory");
 	else if (strlen(text) > TEXT_MAX)
 		error_set(error, "longer than %d bytes", TEXT_MAX);
@@ -295,21 +355,18 @@ struct expression *expression_new(const char *text, struct error *error)
 		status = put_words(text, out, error);
 	if (out && fclose(out) && !status)
 		status = error_set(error, "out of memory");
-	if (!status && pcap_compile(pcap, &e->program, numeric, 1, PCAP_NETMASK_UNKNOWN))
-		status = error_set(error, "%s", pcap_geterr(pcap));
 	if (!status)
-		find_needs(e, numeric);
-	if (pcap)
-		pcap_close(pcap);
-	free(numeric);
+		status = compile(e, numeric, error);
 	if (!status) {
+		find_needs(e, numeric);
 		e->text = strdup(text);
-		if (e->text)
-			return e;
-		pcap_freecode(&e->program);
-		error_set(error, "out of memory");
+		if (!e->text)
+			error_set(error, "out of memory");
 	}
-	free(e);
+	free(numeric);
+	if (e && e->text)
+		return e;
+	expression_free(e);
 	return NULL;
 }
 
@@ -317,7 +374,8 @@ void expression_free(struct expression *e)
 {
 	if (!e)
 		return;
-	pcap_freecode(&e->program);
+	if (e->program.bf_insns)
+		library.freecode(&e->program);
 	free(e->text);
 	free(e);
 }
@@ -365,5 +423,5 @@ bool expression_matches(const struct expression *e, const struct event *event)
 	tcp[12] = TCP_LENGTH / 4 << 4;
 	tcp[13] = TCP_SYN;
 	header.caplen = header.len = (bpf_u_int32)(length + TCP_LENGTH);
-	return pcap_offline_filter(&e->program, &header, packet) != 0;
+	return library.matches(&e->program, &header, packet) != 0;
 }

@@ -32,6 +32,7 @@ struct decoder {
 struct input {
 	int fd;
 	off_t begin; /* in the file, of the first read; -1: a pipe */
+	off_t next;  /* in the file, of the next read; unless it is a pipe */
 	const struct decoder *decoder;
 	struct gzip_members *members; /* NULL: none */
 	struct gzip_member member;    /* that was read last */
@@ -111,7 +112,7 @@ struct input *input_new(int fd)
 	}
 	memset(in, 0, offsetof(struct input, stored));
 	in->fd = fd;
-	in->begin = lseek(fd, 0, SEEK_CUR);
+	in->begin = in->next = lseek(fd, 0, SEEK_CUR);
 	return in;
 }
 
@@ -139,9 +140,10 @@ static int read_some(
 	ssize_t n;
 
 	do
-		n = read(in->fd, out, size);
+		n = in->begin < 0 ? read(in->fd, out, size) : pread(in->fd, out, size, in->next);
 	while (n < 0 && errno == EINTR);
 	*length = n > 0 ? (size_t)n : 0;
+	in->next += (off_t)*length;
 	return n < 0 ? error_set(error, "cannot read: %s", strerror(errno)) : 0;
 }
 
@@ -221,9 +223,10 @@ static int decode(struct input *in, uint8_t *out, size_t size, size_t *length, s
 /* From the start again; whatever there is then. */
 static int restart(struct input *in)
 {
-	if (in->begin < 0 || lseek(in->fd, in->begin, SEEK_SET) < 0)
+	if (in->begin < 0)
 		return -1;
 	stop_decoding(in);
+	in->next = in->begin;
 	in->begun = in->at_end = in->whole = false;
 	in->start = in->end = 0;
 	in->position = 0;
@@ -315,8 +318,9 @@ size_t input_near(const struct input *in, uint64_t offset)
 int input_seek(struct input *in, uint64_t offset)
 {
 	if (input_seeks_freely(in)) {
-		if (lseek(in->fd, in->begin + (off_t)offset, SEEK_SET) < 0)
+		if (offset > (uint64_t)(INT64_MAX - in->begin))
 			return -1;
+		in->next = in->begin + (off_t)offset;
 		in->start = in->end = 0;
 		in->position = offset;
 		return 0;

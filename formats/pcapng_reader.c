@@ -17,6 +17,7 @@
 #define AHEAD 8192         /* read beyond what is asked for after a block was skipped */
 #define PART 4096          /* bytes of a block that is read in parts */
 #define PARTS_MAX 512
+#define PARTS_LAST 5 /* and a bit: read with the end, of our batches what has no row of its own */
 #define MAGIC_LENGTH 8
 #define MAGIC_AT 12 /* in a Custom Block: behind type, length and enterprise number */
 
@@ -427,19 +428,22 @@ int pcapng_reader_whole(struct pcapng_reader *r, struct block *block, struct err
 
 bool pcapng_reader_in_parts(struct pcapng_reader *r, struct block *block)
 {
-	size_t length = block->length, there;
-	uint8_t *end;
+	size_t length = block->length, there = (r->end - r->start) / PART;
+	size_t last = length / PART > PARTS_LAST ? length / PART - PARTS_LAST : 0;
+	uint8_t *from;
 
 	if (r->end - r->start >= length || length > PARTS_MAX * PART || r->growing ||
 		input_is_compressed(r->input) || !input_seeks_freely(r->input) ||
 		!make_room(r, length))
 		return false;
-	end = r->buffer + length - 4;
-	if (input_read_at(r->input, r->offset + length - 4, end, 4) != 4 || get32(r, end) != length)
+	last = last < there ? there : last;
+	from = r->buffer + last * PART;
+	length -= last * PART;
+	if (input_read_at(r->input, r->offset + last * PART, from, length) != length ||
+		get32(r, from + length - 4) != block->length)
 		return false;
-	there = (r->end - r->start) / PART;
-	memset(r->parts, true, there);
-	memset(r->parts + there, false, PARTS_MAX - there);
+	for (size_t i = 0; i < PARTS_MAX; i++)
+		r->parts[i] = i < there || i >= last;
 	block->body.data = r->buffer + 8;
 	return true;
 }

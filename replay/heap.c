@@ -11,6 +11,7 @@
 #define SIZE (4 * LARGE)           /* of what is to be in them */
 #define FRONT ((uintptr_t)256 << 10)
 
+#ifdef M_TOP_PAD /* glibc */
 void heap_prepare(void)
 {
 	uintptr_t now = (uintptr_t)sbrk(0);
@@ -30,3 +31,8 @@ void heap_prepare(void)
 	free(first);
 	madvise((void *)begin, SIZE, MADV_HUGEPAGE);
 }
+#else
+void heap_prepare(void)
+{
+}
+#endif
