@@ -5,14 +5,16 @@
 #include <string.h>
 
 #define OCTAVES 59
-#define RECENT 244
+#define RECENT 240
 #define BUCKETS LATENCIES_BUCKETS
 #define LINE 64 /* bytes of the cache */
+#define CARRY 65536
 
 struct histogram {
 	/* Places yet to be counted: many at once miss the cache less often. */
 	uint16_t recent[RECENT];
-	uint32_t *counts[OCTAVES]; /* of BUCKETS places each; in the arena; NULL: none yet */
+	uint16_t *counts[OCTAVES]; /* of BUCKETS places each; in the arena; NULL: none yet */
+	uint32_t *carries;         /* how often those of all octaves became CARRY; the same */
 };
 
 static size_t recent_of(const struct latencies *l)
@@ -21,11 +23,30 @@ static size_t recent_of(const struct latencies *l)
 }
 
 /* NULL: out of memory. */
-static uint32_t *counts_of(struct histogram *h, uint32_t octave, struct arena *arena)
+static uint16_t *counts_of(struct histogram *h, uint32_t octave, struct arena *arena)
 {
 	if (!h->counts[octave])
 		h->counts[octave] = arena_get(arena, BUCKETS * sizeof **h->counts);
 	return h->counts[octave];
+}
+
+/* -1: out of memory. */
+static int carry(struct histogram *h, uint32_t place, uint64_t times, struct arena *arena)
+{
+	if (!h->carries)
+		h->carries = arena_get(arena, OCTAVES * BUCKETS * sizeof *h->carries);
+	if (!h->carries)
+		return -1;
+	h->carries[place] += (uint32_t)times;
+	return 0;
+}
+
+static uint64_t count_at(const struct histogram *h, uint32_t place)
+{
+	const uint16_t *counts = h->counts[place / BUCKETS];
+	uint64_t carries = h->carries ? h->carries[place] : 0;
+
+	return counts ? counts[place % BUCKETS] + carries * CARRY : 0;
 }
 
 static int count_recent(struct latencies *l, struct arena *arena)
@@ -39,12 +60,10 @@ static int count_recent(struct latencies *l, struct arena *arena)
 			__builtin_prefetch(h->counts[octave] + i, 1);
 	for (size_t i = 0; i < recent; i++) {
 		uint32_t place = h->recent[i];
-		uint32_t *count = counts_of(h, place / BUCKETS, arena);
+		uint16_t *counts = counts_of(h, place / BUCKETS, arena);
 
-		if (!count)
+		if (!counts || (!++counts[place % BUCKETS] && carry(h, place, 1, arena)))
 			return -1;
-		count += place % BUCKETS;
-		*count += *count < UINT32_MAX;
 	}
 	l->count += recent;
 	l->next = h->recent;
@@ -89,17 +108,22 @@ int latencies_add(struct latencies *l, uint64_t value, struct arena *arena)
 
 static int join_counts(struct latencies *l, struct latencies *other, struct arena *arena)
 {
+	struct histogram *h = l->histogram;
+
 	if (count_recent(l, arena) || count_recent(other, arena))
 		return -1;
-	for (uint32_t octave = 0; octave < OCTAVES; octave++) {
-		const uint32_t *more = other->histogram->counts[octave];
-		uint32_t *counts = more ? counts_of(l->histogram, octave, arena) : NULL;
+	for (uint32_t place = 0; place < OCTAVES * BUCKETS; place++) {
+		uint64_t more = count_at(other->histogram, place);
+		uint16_t *counts = more ? counts_of(h, place / BUCKETS, arena) : NULL;
 
-		if (more && !counts)
+		if (!more)
+			continue;
+		if (!counts)
 			return -1;
-		for (uint32_t i = 0; more && i < BUCKETS; i++)
-			counts[i] =
-				more[i] > UINT32_MAX - counts[i] ? UINT32_MAX : counts[i] + more[i];
+		more += counts[place % BUCKETS];
+		counts[place % BUCKETS] = (uint16_t)more;
+		if (more >= CARRY && carry(h, place, more / CARRY, arena))
+			return -1;
 	}
 	l->count += other->count;
 	return 0;
@@ -151,9 +175,7 @@ static uint64_t counted_percentile(const struct latencies *l, uint64_t rank)
 	for (size_t i = 0; i < recent_of(l); i++)
 		recent[h->recent[i]]++;
 	for (uint32_t place = 0; place < OCTAVES * BUCKETS; place++) {
-		if (h->counts[place / BUCKETS])
-			seen += h->counts[place / BUCKETS][place % BUCKETS];
-		seen += recent[place];
+		seen += count_at(h, place) + recent[place];
 		if (seen >= rank)
 			return value_of(place / BUCKETS, place % BUCKETS);
 	}

@@ -421,11 +421,12 @@ static int add_block(struct talkers *all, const struct rows *rows, const struct 
 		if (!t)
 			return -1;
 		note(t, (int64_t)((uint64_t)rows->start_ns + times[k]));
-		if (places[k] >= LATENCIES_NO_PLACE) {
-			t->failures += places[k] == PLACE_FAILURE;
-		} else if (t->latencies.next != t->latencies.end) {
-			*t->latencies.next++ = (uint16_t)places[k];
-		} else if (latencies_add(&t->latencies,
+		t->failures += places[k] == PLACE_FAILURE;
+		if (t->latencies.next != t->latencies.end) {
+			*t->latencies.next = (uint16_t)places[k];
+			t->latencies.next += places[k] < LATENCIES_NO_PLACE;
+		} else if (places[k] < LATENCIES_NO_PLACE &&
+			   latencies_add(&t->latencies,
 				   result_at(rows, rows->rows[i + k]).latency_us, &all->arena)) {
 			return -1;
 		}

@@ -69,6 +69,36 @@ static void joined_are_as_added_to_one(void **state)
 	}
 }
 
+/* More of one value than 16 bits hold, in one and in two that are joined. */
+static void any_number_is_counted(void **state)
+{
+	static const uint64_t counts[][2] = {
+		{65535, 1}, {65536, 65536}, {40000, 40000}, {200000, 31}, {200000, 65535 * 3}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+		struct latencies both[2] = {0};
+		struct arena arena = {0};
+		uint64_t all = counts[i][0] + counts[i][1];
+
+		for (size_t k = 0; k < 2; k++)
+			for (uint64_t n = 0; n < counts[i][k]; n++)
+				assert_int_equal(latencies_add(&both[k], 63, &arena), 0);
+		assert_int_equal(latencies_join(&both[0], &both[1], &arena), 0);
+		assert_int_equal(latencies_count(&both[0]), all);
+		/* As many below: the lower half, and nothing of it is above the middle. */
+		for (uint64_t n = 0; n < all; n++)
+			assert_int_equal(latencies_add(&both[0], 1, &arena), 0);
+		assert_int_equal(latencies_percentile(&both[0], 50), 1);
+		assert_int_equal(latencies_percentile(&both[0], 51), 63);
+		assert_int_equal(latencies_percentile(&both[0], 100), 63);
+		assert_int_equal(latencies_count(&both[0]), 2 * all);
+		latencies_release(&both[0]);
+		latencies_release(&both[1]);
+		arena_release(&arena);
+	}
+}
+
 /* All zero, apart, and as many as it takes. */
 static void an_arena_gives_lines(void **state)
 {
@@ -98,6 +128,7 @@ int main(void)
 		cmocka_unit_test(many_places_are_those_of_each),
 		cmocka_unit_test(places_ascend),
 		cmocka_unit_test(joined_are_as_added_to_one),
+		cmocka_unit_test(any_number_is_counted),
 		cmocka_unit_test(an_arena_gives_lines),
 	};
 
