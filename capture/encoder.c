@@ -222,19 +222,23 @@ static void begin_batch(struct encoder *e, bool before)
 uint64_t encoder_event(struct encoder *e, const struct event *event)
 {
 	bool before = clock_watch_is_before(&e->clock, event->time_ns);
+	uint32_t count = batch_builder_count(e->batch);
 
-	if (batch_builder_count(e->batch) && before != e->before)
+	if (count && before != e->before) {
 		encoder_write(e);
-	if (!batch_builder_count(e->batch))
+		count = 0;
+	}
+	if (!count)
 		begin_batch(e, before);
 	if (batch_builder_add(e->batch, event)) {
 		encoder_write(e);
 		begin_batch(e, before);
 		batch_builder_add(e->batch, event);
+		count = 0;
 	}
 	if (e->measured)
 		measure_packet(e, event);
-	return e->header.sequence + batch_builder_count(e->batch) - 1;
+	return e->header.sequence + count;
 }
 
 void encoder_result(struct encoder *e, uint64_t number, const struct result *result)

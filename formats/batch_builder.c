@@ -49,11 +49,11 @@ static const uint16_t value_columns[VALUES] = {EVENT_TIME, EVENT_TID, EVENT_LPOR
 	EVENT_FLAGS, EVENT_RETURNED, EVENT_NET_NS, EVENT_OUTCOME, EVENT_ERROR, EVENT_LATENCY,
 	EVENT_RETRANSMITS};
 
-/* Addresses count their own family until encoding. */
-struct endpoint {
-	uint32_t number; /* 0 unknown, else 1 + row of its table */
-	uint8_t family;
-};
+/*
+ * An address of an event, until encoding: 0 unknown, else 1 + the row of the table
+ * of its family, which those of IPv6 say with this bit.
+ */
+#define ENDPOINT_IPV6 (UINT32_C(1) << 31)
 
 /* Processes met in this batch, by identity: spares interning all their texts again. */
 #define KNOWN_MAX 1024
@@ -69,7 +69,7 @@ struct known_process {
 /* What was added as last: most events of a batch have an address in common. */
 struct known_address {
 	struct address address; /* family 0: none */
-	struct endpoint endpoint;
+	uint32_t endpoint;
 };
 
 struct batch_builder {
@@ -84,7 +84,7 @@ struct batch_builder {
 	size_t table_bytes;     /* of all that is no event */
 	uint64_t values[VALUES][ROWS];
 	uint32_t process[BATCH_EVENTS_MAX];
-	struct endpoint saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX];
+	uint32_t saddr[BATCH_EVENTS_MAX], daddr[BATCH_EVENTS_MAX]; /* endpoints */
 	/* Not 0: those of the rows are not all the same. */
 	uint32_t processes_differ, saddrs_differ, daddrs_differ;
 	struct late_result late[BATCH_EVENTS_MAX];
@@ -270,18 +270,19 @@ static uint32_t add_text(struct batch_builder *b, struct bytes text)
 	return text.length ? 1 + add(b->strings, cut(text)) : 0;
 }
 
-static struct endpoint add_address(
+/* Returns the endpoint. */
+static uint32_t add_address(
 	struct batch_builder *b, const struct address *address, struct known_address *last)
 {
 	struct bytes bytes = {address->bytes, address->family == 4 ? 4 : 16};
 
 	if (!address->family)
-		return (struct endpoint){0, 0};
+		return 0;
 	if (address_equal(address, &last->address))
 		return last->endpoint;
 	last->address = *address;
-	last->endpoint = (struct endpoint){
-		1 + add(address->family == 4 ? b->ipv4 : b->ipv6, bytes), address->family};
+	last->endpoint = address->family == 4 ? 1 + add(b->ipv4, bytes)
+					      : (1 + add(b->ipv6, bytes)) | ENDPOINT_IPV6;
 	measure_tables(b);
 	return last->endpoint;
 }
@@ -354,11 +355,6 @@ static uint32_t add_chain(struct batch_builder *b, const struct process *const *
 		row = add(b->processes, (struct bytes){(const uint8_t *)key, sizeof key});
 	}
 	return row;
-}
-
-static uint32_t endpoints_differ(struct endpoint a, struct endpoint b)
-{
-	return (a.number ^ b.number) | (uint32_t)(a.family ^ b.family);
 }
 
 static struct known_process *known_slot(struct batch_builder *b, const struct process *process)
@@ -475,8 +471,8 @@ int batch_builder_add(struct batch_builder *b, const struct event *event)
 	if (queried)
 		add_query(b, event);
 	b->processes_differ |= known->row ^ b->process[0];
-	b->saddrs_differ |= endpoints_differ(b->saddr[row], b->saddr[0]);
-	b->daddrs_differ |= endpoints_differ(b->daddr[row], b->daddr[0]);
+	b->saddrs_differ |= b->saddr[row] ^ b->saddr[0];
+	b->daddrs_differ |= b->daddr[row] ^ b->daddr[0];
 	b->count++;
 	return 0;
 }
@@ -512,9 +508,10 @@ int batch_builder_add_late(struct batch_builder *b, const struct late_result *la
 	return 0;
 }
 
-static uint64_t address_index(const struct batch_builder *b, struct endpoint e)
+static uint64_t address_index(const struct batch_builder *b, uint32_t endpoint)
 {
-	return e.number && e.family == 6 ? e.number + (uint64_t)intern_count(b->ipv4) : e.number;
+	return endpoint & ENDPOINT_IPV6 ? (endpoint ^ ENDPOINT_IPV6) + intern_count(b->ipv4)
+					: endpoint;
 }
 
 /* What was replaced by a late result may have widened a range for nothing. */
