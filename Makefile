@@ -67,7 +67,7 @@ $B/%.o: %.c
 	$Q$(CC) $(CFLAGS) $(WARN) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 # Their loops are for vectors.
-$B/formats/column.o $B/formats/pack.o $B/replay/select.o $B/replay/talkers.o: CFLAGS += -O3
+$B/formats/column.o $B/formats/pack.o $B/replay/select.o $B/replay/parts.o $B/replay/talkers.o: CFLAGS += -O3
 
 # The programs for the kernel, stripped of all but their BTF and put into the recorder.
 define BPF_COMPILE

@@ -5,13 +5,11 @@
 
 #include "../formats/columns.h"
 #include "../formats/groups.h"
-#include "../formats/text.h"
 #include "latencies.h"
-#include "../formats/rows.h"
+#include "parts.h"
 
-#define TALKER_KEYS_MAX 16
-#define TALKER_SEPARATOR                                                                           \
-	'\x1f' /* between the cells of a key: no cell has one, it would be escaped */
+#define TALKER_KEYS_MAX PARTS_MAX
+#define TALKER_SEPARATOR PARTS_SEPARATOR
 
 /* In one line of the cache. */
 struct talker {
@@ -35,16 +33,12 @@ struct talkers {
 	/* Below: of talkers.c. */
 	struct text key;
 	uint32_t key_bits; /* of columns of events that the key is made of */
-	/* Whose talker it is, by what the key columns are about: spares making the key again. */
-	struct memo {
-		struct talker *talker; /* NULL: nothing */
-		uint64_t words[];      /* memo_words of them */
-	} * memo;    /* NULL: some column is about the event alone, or there are too many */
-	void *memos; /* owned: it begins in there with a line of the cache */
-	size_t memo_words;
-	bool memo_batch; /* the last of them is the batch: the others mean something in it only */
-	struct talker **numbered; /* in this batch, by the number of the only key; NULL: not yet */
-	size_t capacity;
+	struct parts parts;
+	bool each;                 /* the key of each row is made: there are no numbers for it */
+	struct talker **by_number; /* of the key; NULL: not yet */
+	size_t number_capacity;
+	struct talker **by_index; /* of the key in this batch, see parts_indexes(); the same */
+	size_t index_capacity;
 	struct arena arena; /* of talkers and their latencies */
 };
 

@@ -6,6 +6,7 @@
 #define compare compare_latencies
 #include "../../replay/arena.c"
 #include "../../replay/latencies.c"
+#include "../../replay/numbers.c"
 
 static void groups_keep_their_keys_apart(void **state)
 {
@@ -32,6 +33,27 @@ static void groups_keep_their_keys_apart(void **state)
 		assert_true(groups_get(&g, g.groups[i]->key, &is_new) == g.groups[i]->payload &&
 			    !is_new);
 	groups_release(&g);
+}
+
+/* Also a key of zeros. */
+static void numbers_keep_their_keys_apart(void **state)
+{
+	(void)state;
+	for (unsigned int words = 1; words <= 3; words++) {
+		struct numbers n = {.words = words};
+
+		for (uint32_t round = 0; round < 2; round++)
+			for (uint32_t i = 0; i < 5000; i++) {
+				uint64_t key[3] = {
+					words > 1 ? i & 7 : i, words > 2 ? 0 : i >> 3, i >> 3};
+				uint64_t hash = numbers_hash(key, words);
+
+				numbers_prefetch(&n, hash);
+				assert_int_equal(numbers_get(&n, key, hash, words), i + 1);
+			}
+		assert_int_equal(n.count, 5000);
+		numbers_release(&n);
+	}
 }
 
 static void few_latencies_are_exact(void **state)
@@ -89,6 +111,7 @@ static void the_largest_latency_has_a_place(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_keep_their_keys_apart),
 		cmocka_unit_test(groups_keep_their_keys_apart),
 		cmocka_unit_test(few_latencies_are_exact),
 		cmocka_unit_test(many_latencies_are_right_within_1_percent),
