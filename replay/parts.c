@@ -259,7 +259,7 @@ static uint32_t value_at(const struct part *p, const struct batch *batch, uint32
 		       (uint16_t)column_get(&batch->returned, row);
 	case ABOUT_PORT:
 		return (uint16_t)column_get(&batch->dport, row);
-	default:
+	default: /* the other port */
 		return (uint16_t)column_get(
 			(const struct column *)((const char *)batch + p->kinds[0]->port), row);
 	}
