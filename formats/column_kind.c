@@ -271,40 +271,6 @@ const struct column_kind column_kinds[COLUMN_KINDS] = {
 		.get = get_query_age},
 };
 
-uint64_t column_key(enum column_about about, const struct columns_row *row)
-{
-	const struct event *e = row->event;
-
-	switch (about) {
-	case ABOUT_PROCESS:
-		return (uintptr_t)e->process;
-	case ABOUT_CALL:
-		return e->returned | (uint64_t)(e->flags & EVENT_FLAGS_KNOWN) << 16;
-	case ABOUT_NETNS:
-		return e->net_ns;
-	case ABOUT_SOURCE:
-		return (uint64_t)row->saddr << 8 | e->daddr.family;
-	case ABOUT_DESTINATION:
-		return row->daddr;
-	case ABOUT_FAMILY:
-		return e->daddr.family;
-	case ABOUT_PORT:
-		return e->dport;
-	case ABOUT_RESULT:
-		return e->result.outcome | (uint64_t)e->result.error << 8 |
-		       (uint64_t)e->result.retransmits << 24;
-	case ABOUT_QUERY:
-		if (e->query.length)
-			return (uintptr_t)e->query.data;
-		/* No address in memory is that high. */
-		return UINT64_C(1) << 63 | (uint64_t)!e->answered << 32 | row->daddr;
-	case ABOUT_RECORDING:
-	case ABOUT_EVENT:
-		break;
-	}
-	return 0;
-}
-
 const struct column_kind *column_kind_find(const char *name, size_t length)
 {
 	for (size_t i = 0; i < COLUMN_KINDS; i++)

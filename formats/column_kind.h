@@ -12,9 +12,6 @@ struct columns_row {
 	const struct event *event;
 	int64_t wall_ns; /* since 1970 */
 	struct bytes host, backend;
-	/* Not 0: rows with the same number and the same address of their process have the same. */
-	uint64_t batch;
-	uint32_t saddr, daddr; /* then: numbers of their addresses, as in the batch */
 };
 
 /* What a cell depends on: it looks the same in all rows of a batch that have the same of it. */
@@ -29,7 +26,7 @@ enum column_about {
 	ABOUT_FAMILY, /* of the destination */
 	ABOUT_PORT,   /* of the destination */
 	ABOUT_RESULT, /* but for the latency */
-	ABOUT_QUERY,  /* but for the age of the answer: column_key() is without it */
+	ABOUT_QUERY,  /* but for the age of the answer */
 };
 
 struct rows;
@@ -51,12 +48,6 @@ struct column_kind {
 enum { COLUMN_KINDS = 31 };
 
 extern const struct column_kind column_kinds[COLUMN_KINDS];
-
-/*
- * What the cells about it depend on, besides the batch: rows of one batch with the
- * same key have the same cells. Not of ABOUT_EVENT.
- */
-uint64_t column_key(enum column_about about, const struct columns_row *row);
 
 /* The name need not be terminated. NULL: there is none. */
 const struct column_kind *column_kind_find(const char *name, size_t length);

@@ -282,7 +282,6 @@ bool expression_need_address(const struct expression_need *need, const struct ad
 }
 
 static struct {
-	void *handle;
 	__typeof__(pcap_open_dead) *open_dead;
 	__typeof__(pcap_compile) *compile;
 	__typeof__(pcap_geterr) *geterr;
@@ -305,15 +304,14 @@ static int load_library(struct error *error)
 		{"pcap_offline_filter", &library.matches},
 	};
 
-	if (library.handle)
-		return 0;
-	library.handle = dlopen("libpcap.so.0.8", RTLD_NOW); /* of Debian */
-	if (!library.handle)
-		library.handle = dlopen("libpcap.so.1", RTLD_NOW);
-	if (!library.handle)
+	void *handle = dlopen("libpcap.so.0.8", RTLD_NOW); /* of Debian */
+
+	if (!handle)
+		handle = dlopen("libpcap.so.1", RTLD_NOW);
+	if (!handle)
 		return error_set(error, "cannot load libpcap: %s", dlerror());
 	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-		void *found = dlsym(library.handle, functions[i].name);
+		void *found = dlsym(handle, functions[i].name);
 
 		if (!found)
 			return error_set(error, "libpcap has no %s", functions[i].name);

@@ -21,16 +21,12 @@ void rows_get(const struct rows *rows, uint32_t i, const struct result *late, st
 	struct columns_row *row)
 {
 	const struct batch *batch = rows->batch;
-	uint32_t at = rows->rows[i];
 
-	batch_event_part(batch, at, rows->bits, event);
+	batch_event_part(batch, rows->rows[i], rows->bits, event);
 	if (late)
 		event->result = *late;
 	*row = (struct columns_row){.event = event,
 		.wall_ns = rows_wall_ns(rows, i),
 		.host = batch->header.host,
-		.backend = batch->header.backend,
-		.batch = rows->generation,
-		.saddr = (uint32_t)column_get(&batch->saddr, at),
-		.daddr = (uint32_t)column_get(&batch->daddr, at)};
+		.backend = batch->header.backend};
 }

@@ -14,7 +14,7 @@ struct found {
 /* All of it is borrowed. */
 struct rows {
 	const struct batch *batch;
-	uint64_t generation; /* of the batch: columns_row.batch */
+	uint64_t generation; /* of the batch: rows of one have the same, no others */
 	uint32_t bits;       /* the columns that are there */
 	const uint32_t *rows;
 	const struct found *found; /* late results, in the order of their rows */

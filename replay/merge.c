@@ -459,9 +459,6 @@ int merge_next(struct merge *m, struct columns_row *row)
 	row->wall_ns = s->wall_ns;
 	row->host = s->batch.header.host;
 	row->backend = s->batch.header.backend;
-	row->batch = s->generation;
-	row->saddr = (uint32_t)column_get(&s->batch.saddr, s->row);
-	row->daddr = (uint32_t)column_get(&s->batch.daddr, s->row);
 	return 1;
 }
 

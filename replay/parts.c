@@ -47,16 +47,16 @@ static bool is_value(const struct part *p)
 	}
 }
 
-bool parts_of(struct parts *parts, const struct column_kind *const *kinds, size_t count,
+void parts_of(struct parts *parts, const struct column_kind *const *kinds, size_t count,
 	enum value_format format)
 {
 	parts->format = format;
 	for (size_t i = 0; i < count; i++)
 		if (kinds[i]->about == ABOUT_EVENT && !kinds[i]->port)
-			return false;
+			return;
 	parts->parts = calloc(count, sizeof *parts->parts);
 	if (!parts->parts)
-		return false;
+		return;
 	for (size_t i = 0; i < count; i++) {
 		struct part *p = parts->parts, *end = p + parts->count;
 
@@ -71,7 +71,6 @@ bool parts_of(struct parts *parts, const struct column_kind *const *kinds, size_
 		}
 		p->kinds[p->kind_count++] = kinds[i];
 	}
-	return true;
 }
 
 void parts_release(struct parts *parts)

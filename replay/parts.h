@@ -42,10 +42,10 @@ void parts_put_cells(const struct column_kind *const *kinds, size_t count, enum 
 	const struct columns_row *row, struct text *out);
 
 /*
- * At most PARTS_MAX columns. False: some of them differ from row to row in another way,
- * or there is no memory: there are no numbers then.
+ * At most PARTS_MAX columns. There are no parts, and so no numbers, if some of them differ
+ * from row to row in another way, or there is no memory.
  */
-bool parts_of(struct parts *parts, const struct column_kind *const *kinds, size_t count,
+void parts_of(struct parts *parts, const struct column_kind *const *kinds, size_t count,
 	enum value_format format);
 
 void parts_release(struct parts *parts);

@@ -328,10 +328,9 @@ static int select_batch(struct source *s, struct scan *scan, bool ready)
 	struct error error;
 
 	s->next = s->found_next = s->found_count = 0;
-	s->generation = ++scan->generation;
 	s->owned = ready;
 	s->rows = (struct rows){.batch = b,
-		.generation = s->generation,
+		.generation = ++scan->generation,
 		.bits = scan->bits,
 		.start_ns = batch_wall_ns(b, b->header.first_ns)};
 	if (!ready && source_prepare(scan, &s->selection, b, &error)) {

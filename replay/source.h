@@ -69,7 +69,6 @@ struct source {
 	bool owned;           /* the batch at hand has only memory of the source */
 	struct held *held;    /* the batch at hand; NULL: nobody asked for it */
 	struct queue *queue;  /* of a stream whose late results are waited for */
-	uint64_t generation;  /* of the batch, each time that one is decoded: never the same */
 	uint64_t order;       /* for the merge: in which it came */
 };
 

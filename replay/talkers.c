@@ -16,7 +16,7 @@ void talkers_prepare(struct talkers *all)
 	all->groups.payload_size = sizeof(struct talker_entry);
 	for (size_t i = 0; i < all->key_count; i++)
 		all->key_bits |= all->keys[i]->needs;
-	all->each = !parts_of(&all->parts, all->keys, all->key_count, all->format);
+	parts_of(&all->parts, all->keys, all->key_count, all->format);
 }
 
 static void release_entry(struct talker_entry *entry)
@@ -242,11 +242,11 @@ static int find_talkers(struct talkers *all, const struct rows *rows, uint32_t i
 {
 	uint32_t numbers[BLOCK];
 
-	if (!all->each && parts_numbers(&all->parts, rows, i, n, numbers))
+	if (all->parts.count && parts_numbers(&all->parts, rows, i, n, numbers))
 		return -1;
 	for (uint32_t k = 0; k < n; k++) {
-		talkers[k] = all->each ? talker_of(all, rows, i + k)
-				       : numbered_talker(all, rows, i + k, numbers[k]);
+		talkers[k] = all->parts.count ? numbered_talker(all, rows, i + k, numbers[k])
+					      : talker_of(all, rows, i + k);
 		if (!talkers[k])
 			return -1;
 		__builtin_prefetch(talkers[k], 1);

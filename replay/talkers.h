@@ -32,9 +32,8 @@ struct talkers {
 	struct groups groups;     /* of struct talker_entry */
 	/* Below: of talkers.c. */
 	struct text key;
-	uint32_t key_bits; /* of columns of events that the key is made of */
-	struct parts parts;
-	bool each;                 /* the key of each row is made: there are no numbers for it */
+	uint32_t key_bits;         /* of columns of events that the key is made of */
+	struct parts parts;        /* none: the key of each row is made */
 	struct talker **by_number; /* of the key; NULL: not yet */
 	size_t number_capacity;
 	struct talker **by_index; /* of the key in this batch, see parts_indexes(); the same */
