@@ -150,29 +150,36 @@ static void look_at_clock(struct encoder *e)
 		e->before = true;
 }
 
-void encoder_write(struct encoder *e)
+/* What the builder holds, and what was dropped since the last batch that was taken. */
+static void put_batch(struct encoder *e)
 {
 	uint32_t events = batch_builder_count(e->batch);
 	uint64_t dropped;
 
+	e->header.counters = e->count(e->context);
+	encoder_count(e, &e->header.counters);
+	dropped = e->dropped + writer_dropped(e->writer);
+	/* Dropped on the other side of the queue: nothing is known but the number. */
+	if (dropped != e->header.dropped && !e->gap.reason)
+		e->gap.reason = GAP_NO_SPACE;
+	e->header.dropped = dropped;
+	e->header.gap = e->gap;
+	e->gap = (struct gap){0};
+	if (trace_writer_batch(e->trace, e->batch, &e->header, &e->failure))
+		e->failed = true;
+	hand_over(e, events);
+}
+
+void encoder_write(struct encoder *e)
+{
+	uint32_t events = batch_builder_count(e->batch);
+
 	look_at_clock(e);
 	e->header.anchor = e->before ? e->clock.before : e->clock.now;
-	if (e->failed || !writer_has_room(e->writer)) {
+	if (e->failed || !writer_has_room(e->writer))
 		drop_batch(e);
-	} else {
-		e->header.counters = e->count(e->context);
-		encoder_count(e, &e->header.counters);
-		dropped = e->dropped + writer_dropped(e->writer);
-		/* Dropped on the other side of the queue: nothing is known but the number. */
-		if (dropped != e->header.dropped && !e->gap.reason)
-			e->gap.reason = GAP_NO_SPACE;
-		e->header.dropped = dropped;
-		e->header.gap = e->gap;
-		e->gap = (struct gap){0};
-		if (trace_writer_batch(e->trace, e->batch, &e->header, &e->failure))
-			e->failed = true;
-		hand_over(e, events);
-	}
+	else
+		put_batch(e);
 	e->header.sequence += events;
 	e->since_ns = UINT64_MAX;
 	e->before = false;
@@ -184,6 +191,9 @@ void encoder_end_file(struct encoder *e)
 	struct error why;
 
 	encoder_write(e);
+	/* What the queue had no room for is told even so: it is small, and nothing comes later. */
+	if (e->gap.reason && !e->failed)
+		put_batch(e);
 	if (e->trace && trace_writer_finish(e->trace, &why))
 		encoder_fail(e, &why);
 	hand_over(e, 0);

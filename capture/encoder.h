@@ -21,7 +21,7 @@ void encoder_free(struct encoder *encoder);
 void encoder_start(struct encoder *encoder, const struct trace_info *info, struct writer *writer,
 	bool compress, uint64_t size_most);
 
-/* The head of a file; its end, after the last batch. */
+/* The head of a file; its end, after the last batch, which tells what was dropped at any rate. */
 void encoder_begin_file(struct encoder *encoder, const struct trace_info *info);
 void encoder_end_file(struct encoder *encoder);
 

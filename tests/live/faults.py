@@ -84,7 +84,9 @@ def disk_full():
                 log += connects(12000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
                 says(recorder, "cannot write: No space left")
                 ballast.unlink()
-                says(recorder, "writing again")
+                # It may have been so before: finished files are made smaller.
+                wait_for(lambda: recorder.stderr().rfind("writing again") >
+                         recorder.stderr().rfind("trying again"), "it to write again")
                 log += connects(1000, "-u", uid, "-m", MODES)
                 recorder.stop(status=3)
             recorded, lost = account(recorder, log, directory, 3)
@@ -97,6 +99,24 @@ def disk_full():
                 packets_stand_before_their_batch(path)
             result = run("tests/decode.py", "--check", *files)
             expect(result.returncode == 0, result.stdout[:2000] + result.stderr[-2000:])
+
+
+@test("space again only when it ends: the reader tells of all that found no room before")
+def disk_full_until_the_end():
+    uid = fresh_uids(1)[0]
+    with mounted("-t", "tmpfs", "-o", "size=1M", "none") as directory:
+        with Numbered(directory, "-G", 3600, "--queue", "64K", "--flush-interval", 50,
+                      "-u", uid) as recorder:
+            log = connects(500, "-u", uid, "-m", MODES)
+            wait_for(lambda: count_in(files_of(directory, ".part")) == 500, "the first batches")
+            ballast = fill(directory)
+            while not recorder.counts_now()[3]:
+                log += connects(2000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+            ballast.unlink()
+            recorder.stop(status=3)
+        _, lost = account(recorder, log, directory, 3)
+        said = run(BUILD / "tcpconnect-read", "-q", "-r", directory).stderr
+        expect(f"{lost} events were lost while recording" in said, f"{lost} lost, said: {said}")
 
 
 @test("disk full to the end: what was written is complete, the rest is counted, exit 3")

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 from harness import (BUILD, Load, Recorder, Wrong, batches_of, compare, connects, expect, fresh,
-                     fresh_uids, read_quietly, rows_of, run, scratch, test)
+                     fresh_uids, read_quietly, removed, rows_of, run, scratch, test, wait_for)
 
 MODES = "v4,v6,mapped,closed4,closed6,closedmapped"
 PID, UID, COMM, IP, DPORT = 0, 2, 4, 5, 9
@@ -22,7 +22,7 @@ class Case:
         self.wants, self.options = wants, options
 
 
-def cases(pids, users, name, port):
+def cases(pids, users, name, port, cgroup):
     """pids: of the processes; users: two; name: of the second user; port: the first of six."""
     near = {str(port + i) for i in (0, 2, 3, 5)}
     listed = f"{port},{port + 2}-{port + 3},{port + 5}"
@@ -52,7 +52,7 @@ def cases(pids, users, name, port):
         Case(lambda r: r[COMM] != comm, "--comm", f"!{comm}"),
         Case(lambda r: True, "--netns", "/proc/self/ns/net"),
         Case(lambda r: False, "--netns", "!/proc/self/ns/net"),
-        Case(lambda r: True, "--cgroup", "/"),
+        Case(lambda r: True, "--cgroup", cgroup),
         Case(lambda r: False, "--cgroup", "/no/such"),
         Case(lambda r: r[IP] == "6", "ip6"),
         Case(lambda r: r[IP] == "4" and r[DPORT] in span and r[UID] == users[0],
@@ -102,8 +102,12 @@ def both_filter():
     load, pids, port = start_load(users)
     recorders = []
     with contextlib.ExitStack() as stack:
+        # Of its own: that there is one the kernel tells with the process, wherever systemd is.
+        group = stack.enter_context(directory(cgroup_root() / f"filters-{os.getpid()}"))
+        for pid in pids:
+            (group / "cgroup.procs").write_text(pid)
         everything = stack.enter_context(Recorder("-B", "4M"))
-        for case in cases(pids, users, name, port):
+        for case in cases(pids, users, name, port, f"/{group.name}"):
             recorders.append((case, stack.enter_context(Recorder("-B", "4M", *case.options))))
         load.process.stdin.close()
         load.process.stdin = None
@@ -179,7 +183,7 @@ def directory(path, *mount):
         if mount:
             run("umount", path)
     finally:
-        path.rmdir()
+        wait_for(lambda: removed(path), f"{path} to be empty")
 
 
 def load_of(name, add, *prefix):

@@ -1,4 +1,5 @@
 """What the live tests share: the programs under test, the load, the bytes of a trace."""
+import errno
 import os
 import pty
 import re
@@ -64,6 +65,17 @@ def run(*command, **options):
         return subprocess.run([str(part) for part in command], **options)
     except subprocess.TimeoutExpired as error:
         raise Wrong(f"did not end within {PATIENCE} s: {' '.join(map(str, command))}") from error
+
+
+def removed(directory):
+    """That of a cgroup stays as long as a process of it is not wholly gone."""
+    try:
+        os.rmdir(directory)
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        return False
+    return True
 
 
 _names = iter(range(1, 10**6))

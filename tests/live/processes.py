@@ -13,7 +13,7 @@ import sys
 import time
 
 import harness
-from harness import BUILD, PATIENCE, TOP, Recorder, expect, need, test, wait_for
+from harness import BUILD, PATIENCE, TOP, Recorder, expect, need, removed, test, wait_for
 
 sys.path.insert(0, str(TOP / "tests"))
 import decode
@@ -447,7 +447,7 @@ def changing():
             expect(not result.returncode and not result.stderr, f"the load failed: {result.stderr}")
             recorder.stop()
     finally:
-        wait_for(lambda: remove(directory), "the cgroup to be empty")
+        wait_for(lambda: removed(directory), "the cgroup to be empty")
     events = {event["i"]: event for event in events_of(recorder.trace)}
     expect(sorted(events) == list(range(1, 10)), f"events {sorted(events)}")
     names = ("pid", "ppid", "comm", "egid", "cgroup", "mount namespace", "exe", "args")
@@ -477,18 +477,10 @@ def cgroups():
             event = one(waiting, recorder)
     finally:
         for depth in (2, 1):
-            wait_for(lambda: remove(os.path.join(root, *below[:depth])), "the cgroup to be empty")
+            wait_for(lambda: removed(os.path.join(root, *below[:depth])), "the cgroup to be empty")
     expect(event["cgroup"] == os.fsencode("/" + "/".join(below)), f"cgroup {event['cgroup']}")
     expect(event["container"] == identity.encode(), f"container {event['container']}")
     expect(event["unit"] == os.fsencode(below[1]), f"unit {event['unit']}")
-
-
-def remove(directory):
-    try:
-        os.rmdir(directory)
-    except OSError:
-        return False
-    return True
 
 
 @test("processes: --no-args leaves every command line out of the file")
