@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define LARGE ((uintptr_t)2 << 20) /* a large page */
-#define SIZE (4 * LARGE)           /* of what is to be in them */
+#define SIZE (8 * LARGE)           /* of what is to be in them */
 #define FRONT ((uintptr_t)256 << 10)
 
 #ifdef M_TOP_PAD /* glibc */
@@ -31,8 +31,24 @@ void heap_prepare(void)
 	free(first);
 	madvise((void *)begin, SIZE, MADV_HUGEPAGE);
 }
+
+void *heap_prepare_thread(void)
+{
+	/* What malloc() keeps of the heap stands in the first large page of it. */
+	void *front = malloc(LARGE - FRONT);
+	uintptr_t begin = ((uintptr_t)front + LARGE - FRONT + LARGE - 1) / LARGE * LARGE;
+
+	if (front)
+		madvise((void *)begin, SIZE, MADV_HUGEPAGE);
+	return front;
+}
 #else
 void heap_prepare(void)
 {
+}
+
+void *heap_prepare_thread(void)
+{
+	return NULL;
 }
 #endif

@@ -10,4 +10,7 @@
  */
 void heap_prepare(void);
 
+/* The same for the heap of a thread that begins. Returns what it is to free() when it ends. */
+void *heap_prepare_thread(void);
+
 #endif

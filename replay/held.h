@@ -16,7 +16,8 @@ struct held {
 	struct held **spares; /* where it goes in the end; NULL: it owns nothing */
 	struct held *next;    /* of the spare ones */
 	unsigned int users;   /* counted by the thread that reads */
-	uint64_t mark;        /* of the last user */
+	uint64_t mark;        /* of the last user, */
+	uint32_t place;       /* and where that has it */
 };
 
 void held_release(struct held *held);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "pool.h"
+#include "heap.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -78,6 +79,7 @@ static void *work(void *argument)
 {
 	struct worker *w = argument;
 	struct pool *p = w->pool;
+	void *front = heap_prepare_thread();
 
 	pthread_mutex_lock(&p->lock);
 	while (!p->stop) {
@@ -91,6 +93,7 @@ static void *work(void *argument)
 		p->idle--;
 	}
 	pthread_mutex_unlock(&p->lock);
+	free(front);
 	return NULL;
 }
 

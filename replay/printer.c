@@ -7,14 +7,21 @@
 
 #define PIECES_MAX (2 * THREADS_MAX)
 #define HELD_MAX 64 /* batches that a piece holds: a bound on memory */
+#define SOME 64     /* runs that are printed at a time */
+
+/* Rows of a batch that stand behind each other. Short: another core reads it. */
+struct run {
+	uint16_t batch, count, found_count;
+};
 
 struct piece {
 	struct task task; /* the first member */
 	struct printer *printer;
 	uint32_t count, run_count, found_count, held_count;
-	struct held *held[HELD_MAX]; /* each once */
+	struct held *held[HELD_MAX];   /* each once */
+	struct rows batches[HELD_MAX]; /* of the same: what their rows have in common */
 	struct text text;
-	struct rows runs[PRINTER_ROWS]; /* of what follows */
+	struct run runs[PRINTER_ROWS]; /* of what follows */
 	uint32_t rows[PRINTER_ROWS];
 	struct found found[PRINTER_ROWS];
 };
@@ -53,8 +60,25 @@ static void print(struct task *task, unsigned int thread)
 {
 	struct piece *piece = (struct piece *)task;
 	struct columns *columns = piece->printer->columns[thread];
+	const struct run *run = piece->runs, *end = run + piece->run_count;
+	const uint32_t *rows = piece->rows;
+	const struct found *found = piece->found;
 
-	columns_put_runs(columns, piece->runs, piece->run_count);
+	while (run < end) {
+		struct rows some[SOME];
+		size_t n = 0;
+
+		for (; run < end && n < SOME; run++) {
+			some[n] = piece->batches[run->batch];
+			some[n].rows = rows;
+			some[n].count = run->count;
+			some[n].found = found;
+			some[n++].found_count = run->found_count;
+			rows += run->count;
+			found += run->found_count;
+		}
+		columns_put_runs(columns, some, n);
+	}
 	columns_take(columns, &piece->text);
 }
 
@@ -136,29 +160,29 @@ static void begin(struct printer *p, const struct rows *rows)
 static void add(struct printer *p, struct held *held, struct rows *rows)
 {
 	struct piece *piece = current(p);
-	struct rows *run = &piece->runs[piece->run_count++];
+	struct run *run = &piece->runs[piece->run_count++];
 	uint32_t room = PRINTER_ROWS - piece->count;
+	uint32_t count = rows->count < room ? rows->count : room, found = piece->found_count;
 
 	if (!piece->count)
 		p->marks++;
 	if (held->mark != p->marks) {
 		held->mark = p->marks;
 		held->users++;
-		piece->held[piece->held_count++] = held;
+		held->place = piece->held_count++;
+		piece->held[held->place] = held;
+		piece->batches[held->place] = *rows;
+		piece->batches[held->place].batch = &held->batch;
 	}
-	*run = *rows;
-	run->batch = &held->batch;
-	run->count = rows->count < room ? rows->count : room;
-	run->rows = piece->rows + piece->count;
-	memcpy(piece->rows + piece->count, rows->rows, run->count * sizeof *rows->rows);
-	piece->count += run->count;
-	rows->rows += run->count;
-	rows->count -= run->count;
-	run->found = piece->found + piece->found_count;
-	for (run->found_count = 0;
-		rows->found_count && rows->found->row <= piece->rows[piece->count - 1];
-		rows->found++, rows->found_count--, run->found_count++)
+	for (uint32_t i = 0; i < count; i++)
+		piece->rows[piece->count++] = rows->rows[i];
+	rows->rows += count;
+	rows->count -= count;
+	for (; rows->found_count && rows->found->row <= piece->rows[piece->count - 1];
+		rows->found++, rows->found_count--)
 		piece->found[piece->found_count++] = *rows->found;
+	*run = (struct run){
+		(uint16_t)held->place, (uint16_t)count, (uint16_t)(piece->found_count - found)};
 	if (piece->count == PRINTER_ROWS || piece->held_count == HELD_MAX)
 		give(p);
 }

@@ -19,6 +19,7 @@ static int begin_thread(
 }
 
 #define pthread_create begin_thread
+#include "../../replay/heap.c"
 #include "../../replay/pool.c"
 #undef pthread_create
 
