@@ -374,20 +374,6 @@ static int read_all(
 	return 0;
 }
 
-/* Looks through all files. Returns the exit status so far. */
-static int add_files(struct merge *merge, const struct names *names)
-{
-	int status = EXIT_COMPLETE;
-	struct error error;
-
-	for (size_t i = 0; i < names->count; i++)
-		if (merge_add(merge, names->names[i], &error)) {
-			say(NULL, &error);
-			status = EXIT_INCOMPLETE;
-		}
-	return status;
-}
-
 static struct follow *start_following(
 	struct merge *merge, const struct read_options *options, struct error *error)
 {
@@ -445,7 +431,8 @@ static int run(const struct read_options *options)
 		merge_show_progress(merge, &progress);
 		if (pool)
 			merge_use(merge, pool);
-		status = add_files(merge, &names) ? EXIT_INCOMPLETE : status;
+		if (!merge_add_all(merge, names.names, names.count))
+			status = EXIT_INCOMPLETE;
 		if (!merge_count(merge) && !follow) {
 			status = EXIT_CANNOT;
 		} else if (sink_open(&sink, merge, pool, &error) ||

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "merge.h"
 #include "ahead.h"
+#include "looks.h"
 
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define HOST_MAX 255   /* bytes of a name; a writer cuts there too */
 #define READY_MAX 350  /* sources that hold a file and a batch: 0.3 MiB each at most, usually */
 #define OTHER_FILES 32 /* that are open besides */
 #define KEPT_MAX (32u << 20) /* bytes of the summaries of files of which nothing is wanted */
@@ -13,6 +13,7 @@
 struct merge {
 	struct scan scan;
 	struct selector *selector;
+	struct pool *pool; /* NULL: none */
 	struct trace_file **files;
 	size_t file_count, kept; /* bytes of them */
 	struct source **sources;
@@ -26,9 +27,7 @@ struct merge {
 	struct source *current;  /* whose row was given out last: the first of the heap */
 	struct event event;
 	/* As far as merge_has_several_hosts() has looked. */
-	struct bytes host; /* the first one, in host_bytes */
-	uint8_t host_bytes[HOST_MAX];
-	bool several_hosts;
+	struct hosts hosts;
 	bool followed; /* there may be idle sources */
 };
 
@@ -71,6 +70,7 @@ void merge_free(struct merge *m)
 		join_free(m->scan.sessions.sessions[i]->join);
 	sessions_release(&m->scan.sessions);
 	held_free_spares(m->scan.spares);
+	memory_release(&m->scan.spare);
 	selector_free(m->selector);
 	lookahead_free(m->scan.lookahead);
 	for (size_t i = 0; i < m->file_count; i++) {
@@ -90,30 +90,8 @@ void merge_show_progress(struct merge *m, struct progress *progress)
 
 void merge_use(struct merge *m, struct pool *pool)
 {
+	m->pool = pool;
 	m->scan.lookahead = lookahead_new(pool); /* without memory for it nothing is read ahead */
-}
-
-static void note_host(struct merge *m, struct bytes host)
-{
-	if (host.length > HOST_MAX)
-		host.length = HOST_MAX;
-	if (m->host.data) {
-		m->several_hosts |= !bytes_equal(m->host, host);
-		return;
-	}
-	if (host.length)
-		memcpy(m->host_bytes, host.data, host.length);
-	m->host = (struct bytes){m->host_bytes, host.length};
-}
-
-/* file_head; context: struct merge */
-static bool note_head(void *context, const struct batch *head)
-{
-	const struct merge *m = context;
-
-	if (head->events)
-		note_host(context, head->header.host);
-	return source_wants(m->scan.filter, head);
 }
 
 static void *grow(void *array, size_t count, size_t size)
@@ -145,23 +123,28 @@ static int add_source(struct merge *m, struct trace_file *file, const struct fil
 	return 0;
 }
 
-int merge_add(struct merge *m, const char *name, struct error *error)
+/* Takes the file that was looked at. */
+static int take(struct merge *m, struct look *look, struct error *error)
 {
 	struct trace_file **grown = grow(m->files, m->file_count, sizeof *grown);
-	struct trace_file *file = calloc(1, sizeof *file);
+	struct trace_file *file = look->file;
 	int status = 0;
 
 	if (grown)
 		m->files = grown;
-	if (!grown || !file) {
-		free(file);
-		return error_set(error, "%s: out of memory", name);
+	if (!file) {
+		*error = look->error;
+		return -1;
 	}
-	if (trace_file_open(
-		    file, name, !m->scan.follow && m->kept < KEPT_MAX, note_head, m, error)) {
+	if (!grown) {
+		error_set(error, "%s: out of memory", file->name);
+		trace_file_release(file);
 		free(file);
 		return -1;
 	}
+	if (look->hosts.any)
+		hosts_note(&m->hosts, (struct bytes){look->hosts.first, look->hosts.length});
+	m->hosts.several |= look->hosts.several;
 	m->kept += file->kept;
 	m->files[m->file_count++] = file;
 	if (m->scan.follow && file->session_count > 1)
@@ -173,7 +156,42 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 		status = add_source(m, file, NULL);
 	for (size_t i = 0; i < file->session_count && !status; i++)
 		status = add_source(m, file, &file->sessions[i]);
-	return status ? error_set(error, "%s: out of memory", name) : 0;
+	return status ? error_set(error, "%s: out of memory", file->name) : 0;
+}
+
+/* Whether what is to be known of a file of which nothing is wanted may be kept. */
+static bool may_keep(const struct merge *m)
+{
+	return !m->scan.follow && m->kept < KEPT_MAX;
+}
+
+int merge_add(struct merge *m, const char *name, struct error *error)
+{
+	struct look look;
+
+	look_at(&look, m->scan.filter, name, may_keep(m));
+	return take(m, &look, error);
+}
+
+bool merge_add_all(struct merge *m, char *const *names, size_t count)
+{
+	struct looks *looks = looks_new(m->pool, m->scan.filter, names, count);
+	bool all = looks;
+	struct look *look;
+	struct error error;
+
+	if (!looks) {
+		error_set(&error, "out of memory");
+		m->scan.report(m->scan.context, &error);
+	}
+	while (looks && (look = looks_next(looks, may_keep(m)))) {
+		if (!take(m, look, &error))
+			continue;
+		m->scan.report(m->scan.context, &error);
+		all = false;
+	}
+	looks_free(looks);
+	return all;
 }
 
 /* The files that hold late results, for the joins of their sessions. */
@@ -351,7 +369,7 @@ static void start_sources(struct merge *m)
 bool merge_has_several_hosts(struct merge *m)
 {
 	/* One pipe alone is not waited for: its first event would decide nothing. */
-	for (size_t i = 0; i < m->count && m->count > 1 && !m->several_hosts; i++) {
+	for (size_t i = 0; i < m->count && m->count > 1 && !m->hosts.several; i++) {
 		struct source *s = m->sources[i];
 
 		if (!s->file->is_stream)
@@ -363,9 +381,9 @@ bool merge_has_several_hosts(struct merge *m)
 			advance(m);
 		}
 		if (s->state == SOURCE_READY)
-			note_host(m, s->batch.header.host);
+			hosts_note(&m->hosts, s->batch.header.host);
 	}
-	return m->several_hosts;
+	return m->hosts.several;
 }
 
 /* What was idle may have more. */

@@ -13,6 +13,14 @@ void scan_report(struct scan *scan, const struct error *error)
 	scan->report(scan->context, error);
 }
 
+void memory_release(struct memory *memory)
+{
+	batch_release(&memory->batch);
+	selection_release(&memory->selection);
+	free(memory->bytes.data);
+	memory->bytes = (struct fetched){0};
+}
+
 void source_release(struct source *s)
 {
 	trace_reader_free(s->reader);
@@ -90,18 +98,31 @@ void scan_add_notes(struct scan *scan, const struct filter_notes *notes)
 	}
 }
 
-/* Gives back what belongs to the batch at hand; what was noted of it stays. */
+/* Gives away what belongs to the batch at hand; what was noted of it stays. */
 static void drop_batch(struct source *s, struct scan *scan)
 {
 	scan_add_notes(scan, &s->selection.notes);
 	leave_batch(s, scan);
-	batch_release(&s->batch);
-	selection_release(&s->selection);
-	free(s->bytes.data);
+	memory_release(&scan->spare);
+	scan->spare = (struct memory){s->batch, s->selection, s->bytes};
+	s->batch = (struct batch){.events = 0};
+	s->selection = (struct selection){.count = 0};
 	s->bytes = (struct fetched){0};
 	free(s->found);
 	s->found = NULL;
 	s->found_count = s->found_capacity = s->found_next = s->next = 0;
+}
+
+static void take_memory(struct source *s, struct scan *scan)
+{
+	struct memory none = {.batch.events = 0};
+
+	s->batch = scan->spare.batch;
+	s->selection = scan->spare.selection;
+	s->bytes = scan->spare.bytes;
+	scan->spare = none;
+	s->batch.events = s->selection.count = 0;
+	memset(&s->selection.notes, 0, sizeof s->selection.notes);
 }
 
 static void end(struct source *s, struct scan *scan)
@@ -497,6 +518,7 @@ static int next_queued(struct source *s, struct scan *scan)
 
 static int start(struct source *s, struct scan *scan)
 {
+	take_memory(s, scan);
 	if (open_file(s, scan))
 		return -1;
 	if (scan->results && (s->file->is_stream || scan->follow)) {
@@ -601,6 +623,7 @@ void source_resume(struct source *s, struct scan *scan)
 	uint32_t row = s->row;
 	struct error error;
 
+	take_memory(s, scan);
 	s->reader = trace_reader_open(s->file->name, &error);
 	if (s->reader && !trace_reader_seek(s->reader, s->at) &&
 		trace_reader_next(s->reader, &s->batch, &error) > 0 && s->batch.events >= s->end &&

@@ -13,6 +13,15 @@
 #include "../formats/rows.h"
 #include "select.h"
 
+/* What a source has allocated for batches: between two sources it holds none. */
+struct memory {
+	struct batch batch;
+	struct selection selection;
+	struct fetched bytes;
+};
+
+void memory_release(struct memory *memory);
+
 /* What all sources share. */
 struct scan {
 	const struct filter *filter;
@@ -29,6 +38,7 @@ struct scan {
 	/* Until it returns no batch is held any more, but by its source. */
 	void (*settle)(void *context);
 	struct held *spares; /* that nobody holds any more: memory for batches */
+	struct memory spare; /* of the last source that ended, for the next one */
 	uint64_t generation;
 	void (*report)(void *context, const struct error *error);
 	void *context;
