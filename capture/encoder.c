@@ -170,29 +170,36 @@ static void put_batch(struct encoder *e)
 	hand_over(e, events);
 }
 
-void encoder_write(struct encoder *e)
+/* False: it was dropped. */
+static bool write_batch(struct encoder *e)
 {
 	uint32_t events = batch_builder_count(e->batch);
+	bool taken = !e->failed && writer_has_room(e->writer);
 
 	look_at_clock(e);
 	e->header.anchor = e->before ? e->clock.before : e->clock.now;
-	if (e->failed || !writer_has_room(e->writer))
-		drop_batch(e);
-	else
+	if (taken)
 		put_batch(e);
+	else
+		drop_batch(e);
 	e->header.sequence += events;
 	e->since_ns = UINT64_MAX;
 	e->before = false;
 	e->packet_bytes = 0;
+	return taken;
+}
+
+void encoder_write(struct encoder *e)
+{
+	write_batch(e);
 }
 
 void encoder_end_file(struct encoder *e)
 {
 	struct error why;
 
-	encoder_write(e);
-	/* What the queue had no room for is told even so: it is small, and nothing comes later. */
-	if (e->gap.reason && !e->failed)
+	/* That is told even if the queue is full: it is small, and nothing comes later. */
+	if (!write_batch(e) && !e->failed)
 		put_batch(e);
 	if (e->trace && trace_writer_finish(e->trace, &why))
 		encoder_fail(e, &why);

@@ -34,7 +34,10 @@ void heap_prepare(void)
 
 void *heap_prepare_thread(void)
 {
-	/* What malloc() keeps of the heap stands in the first large page of it. */
+	/*
+	 * The first large page was touched: what malloc() notes of the heap stands there.
+	 * Nothing else is to, so the rest of it is taken.
+	 */
 	void *front = malloc(LARGE - FRONT);
 	uintptr_t begin = ((uintptr_t)front + LARGE - FRONT + LARGE - 1) / LARGE * LARGE;
 

@@ -6,7 +6,7 @@
 
 #define TOGETHER 4 /* files: one alone takes less than to tell another thread of it */
 
-struct part {
+struct bundle {
 	struct task task; /* the first member */
 	struct looks *all;
 	size_t first, count; /* of the names */
@@ -20,8 +20,8 @@ struct looks {
 	char *const *names;
 	size_t count, given, next; /* names: given to the pool, and the one that is next */
 	/* A ring: those that were given follow the one that next is in. */
-	size_t part_count;
-	struct part parts[];
+	size_t bundle_count;
+	struct bundle bundles[];
 };
 
 void hosts_note(struct hosts *hosts, struct bytes host)
@@ -67,69 +67,70 @@ void look_at(struct look *look, const struct filter *filter, const char *name, b
 	}
 }
 
-/* task: of a part */
+/* task: of a bundle */
 static void run(struct task *task, unsigned int thread)
 {
-	struct part *part = (struct part *)task;
-	const struct looks *all = part->all;
+	struct bundle *bundle = (struct bundle *)task;
+	const struct looks *all = bundle->all;
 
 	(void)thread;
-	for (size_t i = 0; i < part->count; i++)
-		look_at(&part->looks[i], all->filter, all->names[part->first + i], part->keep);
+	for (size_t i = 0; i < bundle->count; i++)
+		look_at(&bundle->looks[i], all->filter, all->names[bundle->first + i],
+			bundle->keep);
 }
 
 struct looks *looks_new(
 	struct pool *pool, const struct filter *filter, char *const *names, size_t count)
 {
-	size_t parts = pool && count > TOGETHER ? 2 * (size_t)pool_threads(pool) : 1;
-	struct looks *l = calloc(1, sizeof *l + parts * sizeof *l->parts);
+	size_t bundles = pool && count > TOGETHER ? 2 * (size_t)pool_threads(pool) : 1;
+	struct looks *l = calloc(1, sizeof *l + bundles * sizeof *l->bundles);
 
 	if (!l)
 		return NULL;
-	l->pool = parts > 1 ? pool : NULL;
+	l->pool = bundles > 1 ? pool : NULL;
 	l->filter = filter;
 	l->names = names;
 	l->count = count;
-	l->part_count = parts;
-	for (size_t i = 0; i < parts; i++) {
-		l->parts[i].task.run = run;
-		l->parts[i].all = l;
+	l->bundle_count = bundles;
+	for (size_t i = 0; i < bundles; i++) {
+		l->bundles[i].task.run = run;
+		l->bundles[i].all = l;
 	}
 	return l;
 }
 
 void looks_free(struct looks *l)
 {
-	for (size_t i = 0; l && l->pool && i < l->part_count; i++)
-		pool_take_back(l->pool, &l->parts[i].task);
+	for (size_t i = 0; l && l->pool && i < l->bundle_count; i++)
+		pool_take_back(l->pool, &l->bundles[i].task);
 	free(l);
 }
 
-static struct part *part_of(struct looks *l, size_t name)
+static struct bundle *bundle_of(struct looks *l, size_t name)
 {
-	return &l->parts[name / TOGETHER % l->part_count];
+	return &l->bundles[name / TOGETHER % l->bundle_count];
 }
 
 struct look *looks_next(struct looks *l, bool keep)
 {
 	size_t begun = l->next - l->next % TOGETHER;
-	struct part *part;
+	struct bundle *bundle;
 
-	while (l->given < l->count && l->given < begun + l->part_count * TOGETHER) {
-		part = part_of(l, l->given);
-		part->first = l->given;
-		part->count = l->count - l->given < TOGETHER ? l->count - l->given : TOGETHER;
-		part->keep = keep;
-		l->given += part->count;
+	while (l->given < l->count && l->given < begun + l->bundle_count * TOGETHER) {
+		bundle = bundle_of(l, l->given);
+		bundle->first = l->given;
+		bundle->count = l->count - l->given < TOGETHER ? l->count - l->given : TOGETHER;
+		bundle->keep = keep;
+		l->given += bundle->count;
 		if (l->pool)
-			pool_submit(l->pool, &part->task);
+			pool_submit(l->pool, &bundle->task);
 		else
-			run(&part->task, 0);
+			run(&bundle->task, 0);
 	}
 	if (l->next == l->count)
 		return NULL;
-	part = part_of(l, l->next);
+	bundle = bundle_of(l, l->next);
 	if (l->pool)
-		pool_wait(l->pool, &part->task);
-	return &part->looks[l->next++ % TOGETHER];
+		pool_wait(l->pool, &bundle->task);
+	return &bundle->looks[l->next++ % TOGETHER];
 }

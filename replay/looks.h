@@ -25,8 +25,10 @@ struct look {
 	struct error error;
 };
 
-/* One file, whose name must outlive it. Of the filter only the heads of batches are asked. keep:
- * see trace_file_open(). */
+/*
+ * One file, whose name must outlive it. Of the filter only the heads of batches are
+ * asked. keep: as trace_file_open() has it.
+ */
 void look_at(struct look *look, const struct filter *filter, const char *name, bool keep);
 
 struct looks;
@@ -36,8 +38,7 @@ struct looks *looks_new(
 	struct pool *pool, const struct filter *filter, char *const *names, size_t count);
 void looks_free(struct looks *looks);
 
-/* The next one, in the order of the names; NULL: there are no more. Borrowed until the next call.
- */
+/* The next one in the order of the names, borrowed until the next call; NULL: there are no more. */
 struct look *looks_next(struct looks *looks, bool keep);
 
 #endif

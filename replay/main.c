@@ -431,7 +431,7 @@ static int run(const struct read_options *options)
 		merge_show_progress(merge, &progress);
 		if (pool)
 			merge_use(merge, pool);
-		if (!merge_add_all(merge, names.names, names.count))
+		if (!merge_add_all(merge, pool, names.names, names.count))
 			status = EXIT_INCOMPLETE;
 		if (!merge_count(merge) && !follow) {
 			status = EXIT_CANNOT;

@@ -13,7 +13,6 @@
 struct merge {
 	struct scan scan;
 	struct selector *selector;
-	struct pool *pool; /* NULL: none */
 	struct trace_file **files;
 	size_t file_count, kept; /* bytes of them */
 	struct source **sources;
@@ -90,7 +89,6 @@ void merge_show_progress(struct merge *m, struct progress *progress)
 
 void merge_use(struct merge *m, struct pool *pool)
 {
-	m->pool = pool;
 	m->scan.lookahead = lookahead_new(pool); /* without memory for it nothing is read ahead */
 }
 
@@ -173,9 +171,9 @@ int merge_add(struct merge *m, const char *name, struct error *error)
 	return take(m, &look, error);
 }
 
-bool merge_add_all(struct merge *m, char *const *names, size_t count)
+bool merge_add_all(struct merge *m, struct pool *pool, char *const *names, size_t count)
 {
-	struct looks *looks = looks_new(m->pool, m->scan.filter, names, count);
+	struct looks *looks = looks_new(pool, m->scan.filter, names, count);
 	bool all = looks;
 	struct look *look;
 	struct error error;

@@ -25,8 +25,7 @@ void merge_free(struct merge *merge);
 /* The progress hears of each batch that is read. */
 void merge_show_progress(struct merge *merge, struct progress *progress);
 
-/* To be called before files are added: the threads look at them, and read ahead. They must outlive
- * the merge. */
+/* To be called before the first event: the threads read ahead. They must outlive the merge. */
 void merge_use(struct merge *merge, struct pool *pool);
 
 /*
@@ -35,8 +34,11 @@ void merge_use(struct merge *merge, struct pool *pool);
  */
 int merge_add(struct merge *merge, const char *name, struct error *error);
 
-/* The same of many, by all threads, in their order. False: not all; the reasons are reported. */
-bool merge_add_all(struct merge *merge, char *const *names, size_t count);
+/*
+ * The same of many, in their order, by the threads of the pool; NULL: by the caller.
+ * False: not all could be opened, which was reported.
+ */
+bool merge_add_all(struct merge *merge, struct pool *pool, char *const *names, size_t count);
 
 /* To be called before the first event: rows have the late results of their events. */
 void merge_need_results(struct merge *merge);

@@ -98,16 +98,24 @@ void scan_add_notes(struct scan *scan, const struct filter_notes *notes)
 	}
 }
 
+/* Of the two, one holds none. */
+static void swap_memory(struct source *s, struct scan *scan)
+{
+	struct memory memory = {s->batch, s->selection, s->bytes};
+
+	s->batch = scan->spare.batch;
+	s->selection = scan->spare.selection;
+	s->bytes = scan->spare.bytes;
+	scan->spare = memory;
+}
+
 /* Gives away what belongs to the batch at hand; what was noted of it stays. */
 static void drop_batch(struct source *s, struct scan *scan)
 {
 	scan_add_notes(scan, &s->selection.notes);
 	leave_batch(s, scan);
 	memory_release(&scan->spare);
-	scan->spare = (struct memory){s->batch, s->selection, s->bytes};
-	s->batch = (struct batch){.events = 0};
-	s->selection = (struct selection){.count = 0};
-	s->bytes = (struct fetched){0};
+	swap_memory(s, scan);
 	free(s->found);
 	s->found = NULL;
 	s->found_count = s->found_capacity = s->found_next = s->next = 0;
@@ -115,12 +123,7 @@ static void drop_batch(struct source *s, struct scan *scan)
 
 static void take_memory(struct source *s, struct scan *scan)
 {
-	struct memory none = {.batch.events = 0};
-
-	s->batch = scan->spare.batch;
-	s->selection = scan->spare.selection;
-	s->bytes = scan->spare.bytes;
-	scan->spare = none;
+	swap_memory(s, scan);
 	s->batch.events = s->selection.count = 0;
 	memset(&s->selection.notes, 0, sizeof s->selection.notes);
 }

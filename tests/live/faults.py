@@ -101,19 +101,25 @@ def disk_full():
             expect(result.returncode == 0, result.stdout[:2000] + result.stderr[-2000:])
 
 
-@test("space again only when it ends: the reader tells of all that found no room before")
-def disk_full_until_the_end():
-    uid = fresh_uids(1)[0]
+@contextlib.contextmanager
+def on_a_full_disk(uid):
+    """A recorder that finds no room any more, its directory, what it has written, what takes the room."""
     with mounted("-t", "tmpfs", "-o", "size=1M", "none") as directory:
         with Numbered(directory, "-G", 3600, "--queue", "64K", "--flush-interval", 50,
                       "-u", uid) as recorder:
             log = connects(500, "-u", uid, "-m", MODES)
             wait_for(lambda: count_in(files_of(directory, ".part")) == 500, "the first batches")
-            ballast = fill(directory)
-            while not recorder.counts_now()[3]:
-                log += connects(2000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
-            ballast.unlink()
-            recorder.stop(status=3)
+            yield recorder, directory, log, fill(directory)
+
+
+@test("space again only when it ends: the reader tells of all that found no room before")
+def disk_full_until_the_end():
+    uid = fresh_uids(1)[0]
+    with on_a_full_disk(uid) as (recorder, directory, log, ballast):
+        while not recorder.counts_now()[3]:
+            log += connects(2000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+        ballast.unlink()
+        recorder.stop(status=3)
         _, lost = account(recorder, log, directory, 3)
         said = run(BUILD / "tcpconnect-read", "-q", "-r", directory).stderr
         expect(f"{lost} events were lost while recording" in said, f"{lost} lost, said: {said}")
@@ -122,14 +128,9 @@ def disk_full_until_the_end():
 @test("disk full to the end: what was written is complete, the rest is counted, exit 3")
 def disk_full_for_good():
     uid = fresh_uids(1)[0]
-    with mounted("-t", "tmpfs", "-o", "size=1M", "none") as directory:
-        with Numbered(directory, "-G", 3600, "--queue", "64K", "--flush-interval", 50,
-                      "-u", uid) as recorder:
-            log = connects(500, "-u", uid, "-m", MODES)
-            wait_for(lambda: count_in(files_of(directory, ".part")) == 500, "the first batches")
-            fill(directory)
-            log += connects(8000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
-            recorder.stop(status=3)
+    with on_a_full_disk(uid) as (recorder, directory, log, _):
+        log += connects(8000, "-k", 2, "-u", uid, "-m", MODES, "-r", 4000)
+        recorder.stop(status=3)
         account(recorder, log, directory, 3)
 
 

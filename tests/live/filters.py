@@ -102,7 +102,7 @@ def both_filter():
     load, pids, port = start_load(users)
     recorders = []
     with contextlib.ExitStack() as stack:
-        # Of its own: that there is one the kernel tells with the process, wherever systemd is.
+        # Of its own, which the kernel tells with the process: "/" may have to be read from /proc.
         group = stack.enter_context(directory(cgroup_root() / f"filters-{os.getpid()}"))
         for pid in pids:
             (group / "cgroup.procs").write_text(pid)
